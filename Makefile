@@ -1,0 +1,78 @@
+# Postern. "make help" says what can be made. Needs go, git and make.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+MODULE   := github.com/postern-zt/postern
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+SYSTEMS  := linux windows darwin
+ARCHS    := amd64 arm64
+
+# The programs that ship, and those that only show or measure them.
+PROGRAMS := $(patsubst %/,./%,$(sort $(dir $(wildcard $(foreach f,client broker tray installer,$(f)/cmd/*/*.go)))))
+HELPERS  := $(patsubst %/,./%,$(sort $(dir $(wildcard testfixtures/cmd/*/*.go))))
+
+# The version comes from git by way of the linker; stamping by go build would
+# fail in a checkout that another user owns.
+GOBUILD  := go build -trimpath -buildvcs=false -ldflags "-X $(MODULE)/platform/buildinfo.version=$(VERSION)"
+
+# What the recipes hand on: BROWSER, JSON and KEEP to the demo, JSON to the
+# benchmarks, FUZZTIME to the fuzzing.
+BROWSER  ?=
+JSON     ?=
+KEEP     ?=
+FUZZTIME ?= 30s
+export BROWSER JSON KEEP FUZZTIME
+
+# What ships is built without cgo, so it is checked and measured without.
+# The race detector needs cgo; testfixtures/tools/test.sh turns it on there.
+export CGO_ENABLED := 0
+
+.PHONY: help build demo test lint bench fuzz cross vuln clean
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+build: ## build every program for this machine into ./bin
+	@mkdir -p bin
+	@$(if $(PROGRAMS)$(HELPERS),$(GOBUILD) -o bin/ $(PROGRAMS) $(HELPERS) 1>&2,echo "no programs in this tree" 1>&2; exit 1)
+
+demo: build ## show the whole path on this machine (BROWSER=, JSON=1, KEEP=1)
+	@./bin/demo
+
+test: ## run every suite (testfixtures/tools/test.sh)
+	@testfixtures/tools/test.sh
+
+# staticcheck is built first and run then: under GOOS=windows "go tool" would
+# build the tool itself for windows.
+lint: ## gofmt, go vet on six targets, staticcheck on three systems
+	@bad=$$(gofmt -l .); if [ -n "$$bad" ]; then printf 'gofmt would change:\n%s\n' "$$bad"; exit 1; fi
+	@for os in $(SYSTEMS); do for arch in $(ARCHS); do \
+		echo "go vet $$os/$$arch"; GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
+	done; done
+	@mkdir -p bin/tools
+	@env -u GOOS -u GOARCH go build -modfile=testfixtures/tools/go.mod -buildvcs=false -o bin/tools/ honnef.co/go/tools/cmd/staticcheck
+	@for os in $(SYSTEMS); do \
+		echo "staticcheck $$os"; GOOS=$$os bin/tools/staticcheck ./... || exit 1; \
+	done
+
+bench: build ## measure (JSON=1 prints JSON lines only)
+	@./bin/bench
+
+fuzz: ## fuzz each native fuzz test for FUZZTIME (30s)
+	@testfixtures/tools/fuzz.sh
+
+cross: ## build the programs that ship for six targets into ./dist
+	@$(if $(PROGRAMS),,echo "no programs in this tree" 1>&2; exit 1)
+	@for os in $(SYSTEMS); do for arch in $(ARCHS); do \
+		echo "build $$os/$$arch"; mkdir -p dist/$$os-$$arch; \
+		GOOS=$$os GOARCH=$$arch $(GOBUILD) -o dist/$$os-$$arch/ $(PROGRAMS) || exit 1; \
+	done; done
+
+vuln: ## look for known vulnerabilities in what is called (asks vuln.go.dev)
+	@go tool -modfile=testfixtures/tools/go.mod govulncheck ./...
+
+clean: ## remove ./bin and ./dist
+	@rm -rf bin dist

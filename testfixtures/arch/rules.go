@@ -1,0 +1,134 @@
+package arch
+
+// This file is the data of the house: who may open which door, who keeps
+// which outside package, how many rooms a room may know. A place is a room
+// ("platform/machine") or a folder with all its rooms ("platform").
+
+// door lets the rooms of one place import the rooms of others. Within a
+// folder only floors count; between folders what is not listed is wall.
+type door struct {
+	from string
+	to   []string
+}
+
+var doors = []door{
+	// platform knows nothing of the product, but implements evidence.Machine.
+	{"platform/machine", []string{"posture/evidence"}},
+	{"platform/watch", []string{"posture/evidence"}},
+	{"posture", []string{"platform/buildinfo", "platform/clock", "platform/jws"}},
+	{"broker", []string{
+		"posture/fact", "posture/catalogue", "posture/observe", "posture/attest",
+		"tunnel/wg", "tunnel/netcfg",
+		"platform",
+	}},
+	{"tunnel", []string{"broker/api", "platform"}},
+	{"client", []string{
+		"broker/api", "broker/bind", "broker/apiclient",
+		"posture", "tunnel", "platform",
+	}},
+	{"tray", []string{
+		"client/localapi", "client/loopback", "client/view", "client/statuspage",
+		"posture/fact", "posture/catalogue",
+		"platform/browser", "platform/buildinfo", "platform/ipc", "platform/files",
+		"platform/paths", "platform/settings",
+	}},
+	{"installer", []string{
+		"platform/buildinfo", "platform/osexec", "platform/files",
+		"client/config",
+	}},
+}
+
+// keeper names the places that may import outside packages, each given by
+// the path it begins with.
+type keeper struct {
+	outside []string
+	places  []string
+}
+
+var keepers = []keeper{
+	{[]string{"fyne.io/systray", "github.com/getlantern/systray"}, []string{"tray/shell"}},
+	{[]string{"golang.zx2c4.com/wireguard", "golang.zx2c4.com/wintun", "gvisor.dev/gvisor"}, []string{"tunnel/wg"}},
+	{[]string{
+		"github.com/mdlayher/netlink", "github.com/mdlayher/genetlink", "github.com/mdlayher/socket",
+		"github.com/jsimonetti/rtnetlink", "github.com/vishvananda/netlink", "github.com/google/nftables",
+	}, []string{
+		"tunnel/netcfg", "broker/gateway",
+		"platform/machine", "platform/watch", "platform/session", "platform/ipc",
+	}},
+	{[]string{"github.com/zalando/go-keyring"}, []string{"platform/secret"}},
+	{[]string{"github.com/shirou/gopsutil"}, []string{"platform/machine"}},
+	{[]string{"github.com/pkg/browser"}, []string{"platform/browser"}},
+	{[]string{"os/exec"}, []string{"platform/osexec"}},
+	{[]string{"github.com/google/go-tpm", "github.com/google/go-tpm-tools"}, []string{"platform/hwkey", "broker/verify"}},
+	{[]string{"github.com/ebitengine/purego"}, []string{"tray/shell", "platform/hwkey", "platform/machine"}},
+	{[]string{"golang.org/x/sys"}, []string{"platform", "tunnel/wg", "tunnel/netcfg"}},
+	{[]string{"cel.dev/cel-go", "github.com/google/cel-go"}, []string{"broker/policy"}},
+}
+
+// standardOnly are the rooms that import nothing but the standard library.
+var standardOnly = []string{"posture/fact"}
+
+// use is some names of a package that only some places may use outside
+// tests; no place at all when the list is empty.
+type use struct {
+	pkg    string
+	names  []string
+	places []string
+	why    string
+}
+
+var keptUses = []use{
+	{"github.com/shirou/gopsutil/v3/host", []string{"Info", "InfoWithContext"}, nil, "it runs lsb_release"},
+	{"github.com/shirou/gopsutil/v4/host", []string{"Info", "InfoWithContext"}, nil, "it runs lsb_release"},
+	{"os", []string{"StartProcess"}, []string{"platform/osexec"}, "commands go through one list"},
+	{"syscall", []string{"Exec", "ForkExec", "StartProcess"}, []string{"platform/osexec"}, "commands go through one list"},
+}
+
+// exits end the program, which only package main may do.
+var exits = []use{
+	{pkg: "os", names: []string{"Exit"}},
+	{pkg: "syscall", names: []string{"Exit"}},
+	{pkg: "log", names: []string{"Fatal", "Fatalf", "Fatalln"}},
+}
+
+// timeless are the rooms that learn the time from their Machine only.
+var timeless = []string{
+	"posture/osversion", "posture/patch", "posture/disk", "posture/firewall", "posture/edr",
+	"posture/integrity", "posture/screenlock", "posture/enrolment", "posture/custom",
+}
+
+// anySystem is the folder whose every file is built on every system.
+const anySystem = "posture"
+
+// fanOutDefault is how many of our own rooms a room may import outside its
+// tests; fanOutLimits are the exceptions. Programs have no limit.
+const fanOutDefault = 8
+
+var fanOutLimits = map[string]int{
+	"broker/server":   12,
+	"broker/gateway":  12,
+	"client/agent":    16,
+	"posture/collect": unlimited,
+}
+
+// unlimited as a fan-out limit means that the room is exempt.
+const unlimited = -1
+
+// placesNamed lists every place that the rules name.
+func placesNamed() []string {
+	places := []string{anySystem}
+	for _, d := range doors {
+		places = append(append(places, d.from), d.to...)
+	}
+	for _, k := range keepers {
+		places = append(places, k.places...)
+	}
+	for _, u := range keptUses {
+		places = append(places, u.places...)
+	}
+	places = append(append(places, standardOnly...), timeless...)
+	for room := range fanOutLimits {
+		places = append(places, room)
+	}
+	return places
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Runs every suite of the project and says how long each took. A suite that
+# fails does not stop the next; the script fails at the end if any did.
+# Needs go, git and make. Run it by "make test".
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+# What ships is built without cgo, so it is tested without.
+export CGO_ENABLED=0
+
+# Rooms with goroutines of their own, for the race detector. broker/store is
+# left out on purpose: SQLite in Go takes many minutes under it.
+RACE_ROOMS="platform/clock platform/ipc platform/osexec platform/service platform/session platform/watch
+  posture/collect
+  broker/apiclient broker/server broker/gateway broker/connector broker/devidp broker/dev
+  tunnel/wg tunnel/netcfg tunnel/engine
+  client/localapi client/loopback client/brokerclient client/signin client/statuspage client/localserver client/agent"
+
+# A demo that hangs is a failed demo; in seconds.
+DEMO_LIMIT=600
+
+suite_setup() {
+  local tool
+  for tool in go git make; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing"; return 1; }
+  done
+  go version
+  # The race detector links with the system's C compiler.
+  if ! command -v gcc >/dev/null; then
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+      echo "gcc is missing: install it for the race suite (Debian: apt-get install gcc libc6-dev)"
+      return 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends gcc libc6-dev
+  fi
+  go mod download
+  go mod download -modfile=testfixtures/tools/go.mod
+}
+
+suite_lint() { make lint; }
+
+suite_unit() {
+  local packages
+  packages=$(go list ./...)
+  # Word splitting is wanted: one argument for each package.
+  # shellcheck disable=SC2086,SC2046
+  go test $(grep -v '/testfixtures/e2e' <<<"$packages")
+}
+
+suite_race() {
+  local room present=() absent=()
+  for room in $RACE_ROOMS; do
+    if [ -d "$room" ]; then present+=("./$room"); else absent+=("$room"); fi
+  done
+  if [ ${#absent[@]} -gt 0 ]; then echo "not in this tree: ${absent[*]}"; fi
+  if [ ${#present[@]} -eq 0 ]; then echo "nothing to test"; return 1; fi
+  CGO_ENABLED=1 go test -race "${present[@]}"
+}
+
+# Never from the cache: the suite is about files, and takes no time.
+suite_arch() { go test -count=1 ./testfixtures/arch; }
+
+suite_e2e() { go test -count=1 ./testfixtures/e2e/...; }
+
+suite_demo() { JSON=1 timeout "$DEMO_LIMIT" make demo; }
+
+suite_cross() { make cross; }
+
+failed=()
+
+# suite NAME FUNCTION runs one suite in a shell of its own that stops at the
+# first command that fails, and reports it in one line.
+suite() {
+  local name=$1 body=$2 start=$SECONDS result=OK
+  echo "--- $name"
+  (
+    set -e
+    "$body"
+  )
+  # Not "if ( … )": inside a condition set -e has no effect.
+  # shellcheck disable=SC2181
+  if [ $? -ne 0 ]; then
+    result=FAILED
+    failed+=("$name")
+  fi
+  echo "suite $name: $result in $((SECONDS - start)) s"
+}
+
+suite set-up suite_setup
+suite vet+lint suite_lint
+suite unit suite_unit
+suite race suite_race
+suite arch suite_arch
+suite e2e suite_e2e
+suite demo suite_demo
+suite cross suite_cross
+
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "failed: ${failed[*]} (all suites: $SECONDS s)"
+  exit 1
+fi
+echo "all suites passed in $SECONDS s"
