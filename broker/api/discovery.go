@@ -10,9 +10,9 @@ const (
 	PathJWKS         = "/v1/jwks"
 	PathDevices      = "/v1/devices"
 	PathToken        = "/v1/token"
+	PathRevoke       = "/v1/revoke" // RFC 7009
 	PathAttestations = "/v1/attestations"
 	PathEvents       = "/v1/events"
-	PathObservations = "/v1/observations"
 	PathGatewayFeed  = "/v1/gateway/leases"
 	PathHeartbeat    = "/v1/gateway/heartbeat"
 	PathAcks         = "/v1/gateway/acks"
@@ -51,6 +51,7 @@ type Discovery struct {
 type Endpoints struct {
 	Devices      string `json:"devices"`
 	Token        string `json:"token"`
+	Revoke       string `json:"revocation"`
 	Attestations string `json:"attestations"`
 	Events       string `json:"events,omitempty"`
 	GatewayFeed  string `json:"gateway_leases,omitempty"`

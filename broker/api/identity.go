@@ -1,5 +1,7 @@
 package api
 
+import "github.com/postern-zt/postern/posture/attest"
+
 // KeyProtection is the device's own claim about where its key lives.
 type KeyProtection string
 
@@ -63,13 +65,8 @@ type Enrolment struct {
 	Hardware      Hardware      `json:"hardware"`
 }
 
-// Hardware carries what identifies the machine. Each value is a base64url
-// SHA-256 of the value read, so that the broker can compare and not know.
-type Hardware struct {
-	Serial string `json:"serial,omitempty"`
-	UUID   string `json:"uuid,omitempty"`
-	EKHash string `json:"ek_hash,omitempty"`
-}
+// Hardware carries what identifies the machine, hashed.
+type Hardware = attest.Hardware
 
 // HardwareNone is the hardware identity of a machine that shows fewer than two
 // usable identifiers: nothing is compared and no clone inferred.

@@ -40,6 +40,7 @@ type Claims struct {
 	Version  []string  `json:"swversion"` // version and scheme (RFC 9711 section 4.2.7)
 	HWModel  string    `json:"hwmodel,omitempty"`
 	Key      KeyClaims `json:"postern_key"`
+	Hardware Hardware  `json:"postern_hardware,omitzero"`
 	Seq      int64     `json:"postern_seq"`
 	Unusable []string  `json:"postern_unusable,omitempty"` // address prefixes this device cannot use
 	Wanted   []Wanted  `json:"postern_wanted,omitempty"`
@@ -57,6 +58,14 @@ type Confirm struct {
 type KeyClaims struct {
 	Protection string `json:"protection"`
 	Scope      string `json:"scope"`
+}
+
+// Hardware carries what identifies the machine. Each value is a base64url
+// SHA-256 of the value read, so that the broker can compare and not know.
+type Hardware struct {
+	Serial string `json:"serial,omitempty"`
+	UUID   string `json:"uuid,omitempty"`
+	EKHash string `json:"ek_hash,omitempty"`
 }
 
 // Wanted is an application this device wants, with the public key of the
@@ -164,6 +173,11 @@ func (c Claims) validate() error {
 	}
 	if err := c.validateWanted(); err != nil {
 		return err
+	}
+	for _, h := range []string{c.Hardware.Serial, c.Hardware.UUID, c.Hardware.EKHash, c.HWModel} {
+		if len(h) > fact.MaxString {
+			return fmt.Errorf("a hardware claim is longer than %d bytes", fact.MaxString)
+		}
 	}
 	for _, p := range c.Unusable {
 		if _, err := netip.ParsePrefix(p); err != nil || len(c.Unusable) > fact.MaxEntries {

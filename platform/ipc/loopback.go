@@ -1,0 +1,112 @@
+package ipc
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// LoopbackOwner returns the user who owns the other end of a TCP connection
+// over loopback. It must be asked while that end is open: once its process has
+// closed it, the error has ErrNoPeer in its chain, as it has when the rows
+// disagree or conn is not between two loopback addresses. PID and GID are not
+// stated.
+//
+// Linux reads /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), that is the
+// network namespace of this process. On macOS and Windows the error has
+// errors.ErrUnsupported in its chain.
+func LoopbackOwner(conn *net.TCPConn) (Peer, error) {
+	local, err := loopbackAddr(conn.LocalAddr())
+	if err != nil {
+		return Peer{}, err
+	}
+	remote, err := loopbackAddr(conn.RemoteAddr())
+	if err != nil {
+		return Peer{}, err
+	}
+	// Seen from the other end, its local address is our remote one.
+	return ownerOf(remote, local)
+}
+
+func loopbackAddr(a net.Addr) (netip.AddrPort, error) {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("read owner of connection: %v is no TCP address: %w", a, ErrNoPeer)
+	}
+	ap := tcp.AddrPort()
+	ap = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
+	if !ap.Addr().IsLoopback() {
+		return netip.AddrPort{}, fmt.Errorf("read owner of connection: %v is not a loopback address: %w", ap, ErrNoPeer)
+	}
+	return ap, nil
+}
+
+// The columns of /proc/net/tcp and tcp6 that matter here.
+const (
+	colLocal, colRemote, colState, colUID, colInode = 1, 2, 3, 7, 9
+
+	stateEstablished = "01" // TCP_ESTABLISHED, <netinet/tcp.h>
+	stateCloseWait   = "08" // TCP_CLOSE_WAIT: we have closed, its process not yet
+)
+
+// findOwner looks in the text of /proc/net/tcp or tcp6 for the sockets from
+// local to remote and returns the users that own them, normally none or one.
+// Addresses written as IPv4 in IPv6 count as IPv4. A row in another state, or
+// without an inode (TIME_WAIT, closed by its process), has no owner: its uid
+// column is 0 and means nothing. Rows that cannot be read are passed over.
+func findOwner(table []byte, local, remote netip.AddrPort) []uint32 {
+	var owners []uint32
+	lines := bufio.NewScanner(bytes.NewReader(table))
+	for lines.Scan() {
+		f := bytes.Fields(lines.Bytes())
+		if len(f) <= colInode {
+			continue
+		}
+		if a, ok := parseAddr(f[colLocal]); !ok || a != local {
+			continue
+		}
+		if a, ok := parseAddr(f[colRemote]); !ok || a != remote {
+			continue
+		}
+		if s := string(f[colState]); s != stateEstablished && s != stateCloseWait {
+			continue
+		}
+		if inode, err := strconv.ParseUint(string(f[colInode]), 10, 64); err != nil || inode == 0 {
+			continue
+		}
+		uid, err := strconv.ParseUint(string(f[colUID]), 10, 32)
+		if err != nil {
+			continue
+		}
+		owners = append(owners, uint32(uid))
+	}
+	return owners
+}
+
+// parseAddr reads "0100007F:1F90". The kernel prints each 32-bit word of the
+// address as a number in this machine's byte order, the port as a plain one.
+func parseAddr(text []byte) (netip.AddrPort, bool) {
+	host, port, ok := bytes.Cut(text, []byte(":"))
+	if !ok || len(port) != 4 || len(host) != 8 && len(host) != 32 {
+		return netip.AddrPort{}, false
+	}
+	var ip [16]byte
+	n, err := hex.Decode(ip[:], host)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	for i := 0; i < n; i += 4 {
+		binary.NativeEndian.PutUint32(ip[i:], binary.BigEndian.Uint32(ip[i:]))
+	}
+	addr, _ := netip.AddrFromSlice(ip[:n])
+	p, err := strconv.ParseUint(string(port), 16, 16)
+	if err != nil {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(p)), true
+}
