@@ -1,0 +1,64 @@
+package server
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/bind"
+	"github.com/postern-zt/postern/broker/store"
+	"github.com/postern-zt/postern/broker/verify"
+	"github.com/postern-zt/postern/platform/jws"
+)
+
+// caller is who made a call: the device whose key proved it, and the session
+// its access token names.
+type caller struct {
+	jkt     string
+	claims  api.AccessClaims
+	session store.Session // zero for a device that acts for itself
+}
+
+var errToken = &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeUnauthorized, Detail: "the access token is missing, expired or not bound to this key"}
+
+// proven checks the DPoP proof of a call.
+func (s *Server) proven(r *http.Request, accessToken string) (bind.Proven, error) {
+	p, err := s.proofs.Check(r.Header.Values(api.HeaderDPoP), bind.Request{Method: r.Method, URL: s.cfg.Issuer + r.URL.Path, AccessToken: accessToken})
+	if err == nil || errors.Is(err, bind.ErrUseNonce) || errors.Is(err, bind.ErrBusy) {
+		return p, err
+	}
+	return p, &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeBadProof, Detail: err.Error()}
+}
+
+// authorize checks token, proof, their binding, the scope, and that session
+// and device still live.
+func (s *Server) authorize(r *http.Request, scope string) (caller, error) {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), api.TokenTypeDPoP+" ")
+	if !ok {
+		return caller{}, errToken
+	}
+	p, err := s.proven(r, token)
+	if err != nil {
+		return caller{}, err
+	}
+	c, err := s.issuer.CheckAccess(token)
+	if err != nil || !jws.Equal(c.Confirm.JKT, p.JKT) || c.Scope != scope {
+		return caller{}, errToken
+	}
+	out := caller{jkt: p.JKT, claims: c}
+	if _, err := s.verify.Device(r.Context(), p.JKT); err != nil {
+		return caller{}, err
+	}
+	if c.Session == "" {
+		return out, nil
+	}
+	out.session, err = s.issuer.LiveSession(r.Context(), c.Session)
+	switch {
+	case errors.Is(err, store.ErrSessionEnded), errors.Is(err, store.ErrNotFound):
+		return caller{}, &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeSignedOut, Detail: "this sign-in has ended; sign in again"}
+	case err != nil:
+		return caller{}, err
+	}
+	return out, nil
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/audit"
+	"github.com/postern-zt/postern/broker/store"
+)
+
+// Every way a session or a tunnel ends before its lease goes through here: the
+// store first, then the gateway, then the agent.
+
+// endDeviceSessions ends all sign-ins of a device.
+func (s *Server) endDeviceSessions(ctx context.Context, device, why string) error {
+	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("list tunnels: %w", err)
+	}
+	if err := s.cfg.Store.RevokeDeviceSessions(ctx, device, why, s.cfg.Now().UnixMilli()); err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return s.endTunnels(ctx, tunnelsWhere(live, func(t store.Tunnel) bool { return t.DeviceID == device }), api.CauseRevoked)
+}
+
+// signOut ends one session and all its tunnels.
+func (s *Server) signOut(ctx context.Context, session, why string) error {
+	if err := s.cfg.Store.RevokeSession(ctx, session, why, s.cfg.Now().UnixMilli()); err != nil {
+		return fmt.Errorf("end session: %w", err)
+	}
+	return s.endSession(ctx, session)
+}
+
+// endSession ends the tunnels of a session that is over and tells its agent.
+func (s *Server) endSession(ctx context.Context, session string) error {
+	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("list tunnels: %w", err)
+	}
+	s.people.tell(session, api.EventSignedOut, api.Event{Code: api.CodeSignedOut})
+	return s.endTunnels(ctx, tunnelsWhere(live, func(t store.Tunnel) bool { return t.SessionID == session }), api.CauseRevoked)
+}
+
+func tunnelsWhere(all []store.Tunnel, want func(store.Tunnel) bool) []store.Tunnel {
+	var out []store.Tunnel
+	for _, t := range all {
+		if want(t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+// endTunnels ends tunnels of any sessions and sends each touched grant anew.
+func (s *Server) endTunnels(ctx context.Context, tunnels []store.Tunnel, cause string) error {
+	sessions := map[string][]store.Tunnel{}
+	for _, t := range tunnels {
+		sessions[t.SessionID] = append(sessions[t.SessionID], t)
+	}
+	for session, ts := range sessions {
+		unlock := s.locks.lock(session)
+		err := s.endLocked(ctx, session, ts, cause)
+		unlock()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) endLocked(ctx context.Context, session string, ts []store.Tunnel, cause string) error {
+	var ids []string
+	gateways := map[string]bool{}
+	for _, t := range ts {
+		ids = append(ids, t.ID)
+		gateways[t.GatewayID] = true
+	}
+	if err := s.cfg.Store.EndTunnels(ctx, ids, cause, s.cfg.Now().UnixMilli()); err != nil {
+		return fmt.Errorf("end tunnels: %w", err)
+	}
+	for _, t := range ts {
+		s.people.tell(session, api.EventLeaseRevoked, api.Event{Lease: t.LeaseID})
+		s.recordTunnel(ctx, audit.TunnelClose, t, cause)
+	}
+	return s.sendGrants(ctx, session, gateways)
+}
+
+// sendGrants sends what now lives of a session to the gateways, an empty grant
+// where nothing does. When the store does not answer it sends empty grants:
+// a gateway must not go on with what may have ended.
+func (s *Server) sendGrants(ctx context.Context, session string, gateways map[string]bool) error {
+	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
+	if err != nil {
+		live = nil
+	}
+	for gw := range gateways {
+		mine := tunnelsWhere(live, func(t store.Tunnel) bool { return t.SessionID == session && t.GatewayID == gw })
+		s.sendGrant(ctx, gw, session, mine)
+	}
+	return err
+}
+
+// sendGrant sends one grant whole and returns its sequence number.
+func (s *Server) sendGrant(ctx context.Context, gateway, session string, tunnels []store.Tunnel) int64 {
+	g := api.Grant{ID: session, Tunnels: []api.GatewayTunnel{}}
+	grants, err := s.issuer.Grants(ctx, tunnels, s.policy.Load().App)
+	if err != nil {
+		s.cfg.Log.Error("write grant", "error", err)
+	} else if len(grants) == 1 {
+		g = grants[0]
+	}
+	return s.feeds.publish(gateway, api.FeedGrant, func(seq int64) any { g.Seq = seq; return g })
+}
