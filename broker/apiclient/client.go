@@ -13,6 +13,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -222,4 +223,17 @@ func PostJSON(path, token string, body any) (Call, error) {
 		return Call{}, fmt.Errorf("write request to %s: %w", path, err)
 	}
 	return Call{Method: http.MethodPost, Path: path, Token: token, Type: api.TypeJSON, Body: data}, nil
+}
+
+// Enrol signs and sends an enrolment; audience, time and id are filled in.
+func (c *Client) Enrol(ctx context.Context, e api.Enrolment) (api.Enrolled, error) {
+	var answer api.Enrolled
+	e.Audience, e.IssuedAt, e.ID = c.base, c.Now().Unix(), jws.Random(16)
+	e.Platform, e.AgentVersion = runtime.GOOS, buildinfo.Version()
+	token, err := jws.Sign(c.key, e, jws.Options{Type: api.EnrolType, Embed: true})
+	if err != nil {
+		return answer, err
+	}
+	_, err = c.Do(ctx, Call{Method: http.MethodPost, Path: api.PathDevices, Type: api.TypeEnrol, Body: []byte(token)}, &answer)
+	return answer, err
 }

@@ -1,0 +1,171 @@
+// Package collect runs the collectors with deadlines, keeps the last report and says what changed.
+package collect
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern-zt/postern/platform/clock"
+	"github.com/postern-zt/postern/posture/disk"
+	"github.com/postern-zt/postern/posture/edr"
+	"github.com/postern-zt/postern/posture/evidence"
+	"github.com/postern-zt/postern/posture/fact"
+	"github.com/postern-zt/postern/posture/firewall"
+	"github.com/postern-zt/postern/posture/observe"
+	"github.com/postern-zt/postern/posture/osversion"
+	"github.com/postern-zt/postern/posture/patch"
+)
+
+// DefaultDeadline bounds one collector's run, its retry included.
+const DefaultDeadline = 5 * time.Second
+
+// Config is what a Collector needs.
+type Config struct {
+	Machine   evidence.Machine
+	Catalogue []observe.EDRRow // products to look for, merged and validated
+	Clock     clock.Clock      // boot time decides how long a value stands
+	Deadline  time.Duration    // per collector; zero means DefaultDeadline
+	Version   string           // of the agent, written into every signal
+}
+
+// Collector reads the machine's posture and remembers it. Its methods may be
+// called from several goroutines; runs of one signal follow each other.
+type Collector struct {
+	clock clock.Clock
+	slots []*slot
+
+	mu   sync.Mutex // guards kept
+	kept map[string]kept
+}
+
+// New makes a Collector of every built-in signal. Until the first Read each
+// signal is unknown, not-yet-read.
+func New(cfg Config) *Collector {
+	catalogue := slices.Clone(cfg.Catalogue)
+	return build(cfg, []source{
+		{fact.SignalOS, osversion.Collect},
+		{fact.SignalPatch, patch.Collect},
+		{fact.SignalDisk, disk.Collect},
+		{fact.SignalFirewall, firewall.Collect},
+		{fact.SignalEDR, func(ctx context.Context, m evidence.Machine) fact.Signal {
+			return edr.Collect(ctx, m, catalogue)
+		}},
+	})
+}
+
+// source is one signal and how to read it.
+type source struct {
+	name    string
+	collect func(context.Context, evidence.Machine) fact.Signal
+}
+
+func build(cfg Config, sources []source) *Collector {
+	if cfg.Deadline <= 0 {
+		cfg.Deadline = DefaultDeadline
+	}
+	c := &Collector{clock: cfg.Clock, kept: map[string]kept{}}
+	for _, s := range sources {
+		c.slots = append(c.slots, &slot{source: s, cfg: cfg, turn: make(chan struct{}, 1)})
+		c.kept[s.name] = kept{signal: fact.Signal{
+			Name: s.name, State: fact.Unknown, Reason: fact.ReasonNotYetRead,
+			Collector: label(s.name, cfg.Version), ObservedAt: cfg.Machine.Now().UTC(),
+		}}
+	}
+	return c
+}
+
+// label names a collector of an agent version: "disk@1.4.0".
+func label(name, version string) string { return fact.Clip(name + "@" + version) }
+
+// Read runs every collector once, side by side, each within its own deadline,
+// and returns the new report.
+func (c *Collector) Read(ctx context.Context) fact.Report {
+	report, _ := c.reread(ctx, c.slots)
+	return report
+}
+
+// Reread runs only the named signals' collectors again; the others keep their
+// last values. It returns the whole new report and what moved since the one
+// before, worse facts first. Names of no signal are ignored.
+func (c *Collector) Reread(ctx context.Context, signals ...string) (fact.Report, []fact.Change) {
+	var chosen []*slot
+	for _, s := range c.slots {
+		if slices.Contains(signals, s.source.name) {
+			chosen = append(chosen, s)
+		}
+	}
+	return c.reread(ctx, chosen)
+}
+
+// Last is the report as it stands, without reading anything.
+func (c *Collector) Last() fact.Report {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.report()
+}
+
+// Expire turns every value that outlived its validity after transient failures
+// into unknown, reason stale, and returns the report and what moved.
+func (c *Collector) Expire() (fact.Report, []fact.Change) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.report()
+	now := c.clock.Boot()
+	for name, k := range c.kept {
+		c.kept[name] = k.expire(now)
+	}
+	after := c.report()
+	return after, fact.Compare(before, after)
+}
+
+// NextExpiry is the boot time at which Expire will next have something to do,
+// and whether there is such a moment.
+func (c *Collector) NextExpiry() (time.Duration, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var next time.Duration
+	found := false
+	for _, k := range c.kept {
+		if at, ok := k.nextExpiry(); ok && (!found || at < next) {
+			next, found = at, true
+		}
+	}
+	return next, found
+}
+
+// reread runs the chosen collectors, waits for all of them and takes their
+// answers over in one step.
+func (c *Collector) reread(ctx context.Context, chosen []*slot) (fact.Report, []fact.Change) {
+	answers := make([]answer, len(chosen))
+	var wg sync.WaitGroup
+	for i, s := range chosen {
+		wg.Go(func() { answers[i] = s.read(ctx) })
+	}
+	wg.Wait()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.report()
+	for _, a := range answers {
+		last := c.kept[a.signal.Name]
+		if a.began < last.began { // a later run has answered already
+			continue
+		}
+		c.kept[a.signal.Name] = last.take(a, c.clock.Boot())
+	}
+	after := c.report()
+	return after, fact.Compare(before, after)
+}
+
+// report copies the kept signals in their fixed order. The caller holds mu.
+func (c *Collector) report() fact.Report {
+	r := fact.Report{Signals: make([]fact.Signal, 0, len(c.slots))}
+	for _, s := range c.slots {
+		sig := c.kept[s.source.name].signal
+		sig.Facts = slices.Clone(sig.Facts)
+		r.Signals = append(r.Signals, sig)
+	}
+	return r
+}

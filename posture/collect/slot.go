@@ -1,0 +1,134 @@
+package collect
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/postern-zt/postern/posture/fact"
+)
+
+// slot runs one collector, never twice at a time.
+type slot struct {
+	source source
+	cfg    Config
+
+	turn chan struct{} // holds one token while a run is in progress; guards hung
+	hung chan struct{} // closed when a run that overstayed ends; nil: none did
+}
+
+// answer is a collector's signal and the boot time at which its run began.
+type answer struct {
+	signal fact.Signal
+	began  time.Duration
+}
+
+// read runs the collector within the deadline. A transient failure is retried
+// once at once; the first try has half of the deadline, so that both fit. A
+// collector that does not come back is left alone: until it ends, every
+// reading counts as a timeout, and nothing is started on top of it.
+func (s *slot) read(ctx context.Context) answer {
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return answer{s.failure(fact.ReasonTimeout), s.cfg.Clock.Boot()}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.cfg.Deadline)
+	defer cancel()
+	a := s.try(ctx, s.cfg.Deadline/2)
+	if failedTransiently(a.signal) && ctx.Err() == nil {
+		a = s.try(ctx, s.cfg.Deadline)
+	}
+	return a
+}
+
+// try runs the collector once. The collector is told to give up after
+// patience; try itself waits for as long as ctx lasts.
+func (s *slot) try(ctx context.Context, patience time.Duration) answer {
+	began := s.cfg.Clock.Boot()
+	if s.stillHung() {
+		return answer{s.failure(fact.ReasonTimeout), began}
+	}
+	inner, cancel := context.WithTimeout(ctx, patience)
+	result := make(chan fact.Signal, 1)
+	done := make(chan struct{})
+	go func() { // ends with the collector; stillHung keeps it the only one
+		defer close(done)
+		defer cancel()
+		result <- s.call(inner)
+	}()
+	select {
+	case sig := <-result:
+		<-done
+		return answer{sig, began}
+	case <-ctx.Done():
+		s.hung = done
+		return answer{s.failure(fact.ReasonTimeout), began}
+	}
+}
+
+func (s *slot) stillHung() bool {
+	if s.hung == nil {
+		return false
+	}
+	select {
+	case <-s.hung:
+		s.hung = nil
+		return false
+	default:
+		return true
+	}
+}
+
+// call runs the collector and makes its signal fit to be sent. Collectors
+// promise not to panic; one that does all the same must not take the others
+// and every tunnel down with it.
+func (s *slot) call(ctx context.Context) (sig fact.Signal) {
+	defer func() {
+		if recover() != nil {
+			sig = s.failure(fact.ReasonUnreadable)
+		}
+	}()
+	return s.fit(s.source.collect(ctx, s.cfg.Machine))
+}
+
+// fit cuts lists at their limit and refuses a signal that a broker would refuse.
+func (s *slot) fit(sig fact.Signal) fact.Signal {
+	sig.Name, sig.Collector = s.source.name, label(s.source.name, s.cfg.Version)
+	if keys := sig.Keys(); len(keys) > fact.MaxEntries {
+		cut := keys[fact.MaxEntries:]
+		sig.Facts = slices.DeleteFunc(slices.Clone(sig.Facts), func(f fact.Fact) bool {
+			return f.Key != "" && slices.Contains(cut, f.Key)
+		})
+		sig.Truncated = true
+	}
+	if err := (fact.Report{Signals: []fact.Signal{sig}}).Validate(); err != nil {
+		return s.failure(fact.ReasonUnreadable)
+	}
+	return sig
+}
+
+func (s *slot) failure(why fact.Reason) fact.Signal {
+	return fact.Signal{
+		Name: s.source.name, State: fact.Unknown, Reason: why,
+		Collector: label(s.source.name, s.cfg.Version), ObservedAt: s.cfg.Machine.Now().UTC(),
+	}
+}
+
+// failedTransiently reports whether the signal or any of its facts is unknown
+// for a reason that may be gone the next moment.
+func failedTransiently(s fact.Signal) bool {
+	if s.State == fact.Unknown && s.Reason.Transient() {
+		return true
+	}
+	return slices.ContainsFunc(s.Facts, func(f fact.Fact) bool { return transient(s, f) })
+}
+
+func transient(s fact.Signal, f fact.Fact) bool {
+	why := f.Reason
+	if why == "" {
+		why = s.Reason
+	}
+	return s.StateOf(f) == fact.Unknown && why.Transient()
+}
