@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/postern-zt/postern/client/state"
+	"github.com/postern-zt/postern/platform/watch"
+	"github.com/postern-zt/postern/posture/evidence"
+	"github.com/postern-zt/postern/posture/fact"
+	"github.com/postern-zt/postern/posture/observe"
+)
+
+// Watch tells when something may have changed (platform/watch).
+type Watch interface {
+	Events() <-chan watch.Event
+	SetExecutables(kind string, paths []string) error
+	SetProcesses(kind string, pids []int, exe map[int]string) error
+}
+
+const (
+	// backstop bounds how long a change can go unnoticed that no event told.
+	backstop = 30 * time.Second
+	// missingPoll is how often a required product that does not run is looked for.
+	missingPoll = time.Second
+)
+
+// settle is how soon after a start was noticed the product is looked for: an
+// executable is opened a little before its process shows it.
+var settle = []time.Duration{2 * time.Millisecond, 5 * time.Millisecond, 15 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
+
+var allSignals = []string{fact.SignalOS, fact.SignalPatch, fact.SignalDisk, fact.SignalFirewall, fact.SignalEDR}
+
+// posture reads the machine once, then again whenever something tells that it
+// may have changed. Slow readings go beside, so that they never delay this.
+func (a *Agent) posture(ctx context.Context) {
+	w := watcher{agent: a, paths: executables(a.cfg.Catalogue, a.cfg.Machine.System())}
+	var told <-chan watch.Event
+	if a.cfg.Watch != nil {
+		told = a.cfg.Watch.Events()
+		if err := a.cfg.Watch.SetExecutables(fact.SignalEDR, w.paths); err != nil {
+			a.cfg.Log.Warn("watch for starting products; a poll does alone", "error", err)
+		}
+	}
+	a.work.Go(func() { a.everything(ctx) })
+	w.edr(ctx, a.cfg.Clock.Boot())
+	for ctx.Err() == nil {
+		timer := a.cfg.Clock.NewTimer(w.next())
+		select {
+		case <-ctx.Done():
+		case e := <-told:
+			if e.Cause == watch.CauseExec {
+				w.retry = 0
+			}
+			w.edr(ctx, e.At)
+		case <-timer.C():
+			w.edr(ctx, a.cfg.Clock.Boot())
+		}
+		timer.Stop()
+	}
+}
+
+// everything reads all signals, at the start and as the backstop, and lets
+// values that could not be read again run out.
+func (a *Agent) everything(ctx context.Context) {
+	for first := true; ctx.Err() == nil; first = false {
+		_, changes := a.cfg.Posture.Reread(ctx, allSignals...)
+		if first || len(changes) > 0 {
+			a.report(ctx, changes, a.cfg.Clock.Boot())
+		}
+		due := a.cfg.Clock.Boot() + backstop - time.Duration(rand.Int64N(int64(backstop/5)))
+		for ctx.Err() == nil && a.cfg.Clock.Boot() < due {
+			at := due
+			if next, ok := a.cfg.Posture.NextExpiry(); ok {
+				at = min(at, next)
+			}
+			timer := a.cfg.Clock.NewTimer(at)
+			select {
+			case <-ctx.Done():
+			case <-timer.C():
+				if _, changes := a.cfg.Posture.Expire(); len(changes) > 0 {
+					a.report(ctx, changes, a.cfg.Clock.Boot())
+				}
+			}
+			timer.Stop()
+		}
+	}
+}
+
+// report hands changes to the one writer.
+func (a *Agent) report(ctx context.Context, changes []fact.Change, noticed time.Duration) {
+	a.post(ctx, state.PostureChanged{At: a.cfg.Clock.Boot(), Worse: fact.Worsened(changes)}, noticed)
+}
+
+// watcher follows the endpoint security products. It belongs to one goroutine.
+type watcher struct {
+	agent   *Agent
+	paths   []string
+	retry   int // index into settle
+	missing bool
+}
+
+// next is when to look without having been told.
+func (w *watcher) next() time.Duration {
+	now := w.agent.cfg.Clock.Boot()
+	switch {
+	case w.retry < len(settle):
+		d := settle[w.retry]
+		w.retry++
+		return now + d
+	case w.missing:
+		return now + missingPoll
+	}
+	return now + backstop
+}
+
+// edr watches first and reads after, so that a process that ends in between
+// is noticed by one or the other.
+func (w *watcher) edr(ctx context.Context, noticed time.Duration) {
+	a := w.agent
+	if a.cfg.Watch != nil {
+		procs, err := a.cfg.Machine.Processes(ctx)
+		if err != nil {
+			a.cfg.Log.Debug("list processes", "error", err)
+		}
+		pids, exe := w.watched(procs)
+		if err := a.cfg.Watch.SetProcesses(fact.SignalEDR, pids, exe); err != nil {
+			a.cfg.Log.Warn("watch processes; a poll does alone", "error", err)
+		}
+	}
+	report, changes := a.cfg.Posture.Reread(ctx, fact.SignalEDR)
+	was := w.missing
+	w.missing = missing(report)
+	if was && !w.missing {
+		w.retry = len(settle)
+	}
+	if len(changes) > 0 {
+		a.report(ctx, changes, noticed)
+	}
+}
+
+// watched picks the processes of declared products.
+func (w *watcher) watched(procs []evidence.Process) ([]int, map[int]string) {
+	var pids []int
+	exe := map[int]string{}
+	for _, p := range procs {
+		if !p.Deleted && slices.Contains(w.paths, p.Executable) {
+			pids = append(pids, p.PID)
+			exe[p.PID] = p.Executable
+		}
+	}
+	return pids, exe
+}
+
+// missing reports whether a listed product does not run.
+func missing(r fact.Report) bool {
+	s, _ := r.Signal(fact.SignalEDR)
+	for _, key := range s.Keys() {
+		f, _ := s.Find(key, "running")
+		if running, ok := f.Value.AsBool(); !ok || !running {
+			return true
+		}
+	}
+	return false
+}
+
+// executables lists what the catalogue declares for this system.
+func executables(rows []observe.EDRRow, sys evidence.System) []string {
+	var out []string
+	for _, r := range rows {
+		programs := map[evidence.System][]observe.Program{evidence.Linux: r.Linux, evidence.Windows: r.Windows, evidence.MacOS: r.MacOS}[sys]
+		for _, p := range programs {
+			out = append(out, p.Executable)
+		}
+	}
+	return out
+}

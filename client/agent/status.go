@@ -1,0 +1,180 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/apiclient"
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/state"
+	"github.com/postern-zt/postern/posture/fact"
+	"github.com/postern-zt/postern/tunnel/engine"
+)
+
+// sameFace reports whether two states look the same to people, the counting
+// down of leases excepted.
+func sameFace(a, b state.State) bool {
+	if a.Headline(a.Now) != b.Headline(b.Now) || a.Online != b.Online || a.LastRevocation != b.LastRevocation || !sameApps(a, b) || !reflect.DeepEqual(a.Checks, b.Checks) {
+		return false
+	}
+	for id, x := range a.Apps {
+		y := b.Apps[id]
+		if (x.Lease == nil) != (y.Lease == nil) || !reflect.DeepEqual(x.Denied, y.Denied) || x.ClosedCause != y.ClosedCause {
+			return false
+		}
+	}
+	return true
+}
+
+// Status is everything a person may be shown.
+func (a *Agent) Status() localapi.Status {
+	snap := a.snap.Load()
+	s, now := snap.state, a.cfg.Clock.Boot()
+	out := localapi.Status{
+		Version: a.cfg.Version, Scope: a.cfg.Scope, Socket: a.cfg.Socket, State: s.Headline(now),
+		Broker: localapi.Broker{URL: a.cfg.BrokerURL, Reachable: s.Online, ClockSkewMS: a.cfg.Broker.Skew().Milliseconds()},
+		Device: a.device(), Posture: posture(s, a.cfg.Posture.Last()),
+	}
+	a.mu.Lock()
+	out.Revision = a.revision
+	enrolErr, eng := a.enrolErr, a.engine
+	a.mu.Unlock()
+	out.Reasons, out.Message = explain(s, enrolErr)
+	if s.Session.SignedIn {
+		p := s.Session.Person
+		out.User = &localapi.User{Subject: p.Subject, Email: p.Email, Name: p.Name}
+		out.Apps = a.apps(s, eng, now)
+	}
+	for _, f := range s.Forecast {
+		out.Forecast = append(out.Forecast, localapi.Forecast{Code: f.Code, Name: f.Name, From: f.From, Apps: f.Apps, Remedy: localapi.Remedy(f.Remedy)})
+	}
+	if r := s.LastRevocation; r != nil {
+		out.LastRevocation = &localapi.Revocation{Cause: cause(*r), App: strings.Join(r.Apps, ","), At: a.cfg.Clock.Now().Add(r.At - now), ClientMS: snap.clientMS}
+	}
+	return out.Filled()
+}
+
+func (a *Agent) device() localapi.Device {
+	r := a.cfg.Broker.Record()
+	return localapi.Device{
+		ID: r.DeviceID, UEID: r.UEID, Enrolled: r.DeviceID != "", HardwareID: r.HardwareID, HardwareReason: r.HardwareReason,
+		Key: localapi.Key{Protection: a.cfg.KeyKind, Attested: string(r.KeyAttested)},
+	}
+}
+
+func posture(s state.State, r fact.Report) localapi.Posture {
+	p := localapi.Posture{Verdict: string(s.Verdict)}
+	if p.Verdict == "" {
+		p.Verdict = string(api.TierNone)
+	}
+	for _, sig := range r.Signals {
+		if p.ObservedAt.IsZero() || sig.ObservedAt.Before(p.ObservedAt) {
+			p.ObservedAt = sig.ObservedAt
+		}
+	}
+	for _, c := range s.Checks {
+		p.Checks = append(p.Checks, localapi.Check{Code: c.Code, Name: c.Name, Outcome: string(c.Outcome), Enforced: c.Enforced, Remedy: localapi.Remedy(c.Remedy), Missing: c.Missing})
+	}
+	return p
+}
+
+// cause is the first fact that got worse, or the code of whoever closed.
+func cause(r state.Revocation) string {
+	if len(r.Facts) > 0 {
+		return r.Cause + ": " + strings.Join(r.Facts, ", ")
+	}
+	return r.Cause
+}
+
+// explain says in one sentence why it does not go further.
+func explain(s state.State, enrolErr error) ([]string, string) {
+	var no *apiclient.Rejected
+	switch {
+	case errors.As(enrolErr, &no):
+		return []string{no.Code}, "The broker did not take this device: " + no.Detail + "."
+	case enrolErr != nil:
+		return []string{"broker-unreachable"}, "The broker could not be asked to enrol this device: " + enrolErr.Error() + "."
+	case s.Rejection != nil:
+		return []string{s.Rejection.Code}, "The broker refused: " + s.Rejection.Text + "."
+	case !s.Session.SignedIn:
+		return nil, "Nobody is signed in. Run `postern login`."
+	case !s.Online:
+		return []string{"broker-unreachable"}, "The broker cannot be asked; applications stay open until their leases end. " + s.BrokerError
+	}
+	return nil, ""
+}
+
+func (a *Agent) apps(s state.State, eng Engine, now time.Duration) []localapi.App {
+	local := map[string]engine.Status{}
+	if eng != nil {
+		for _, e := range eng.Status() {
+			local[e.App] = e
+		}
+	}
+	var out []localapi.App
+	for _, id := range slices.Sorted(maps.Keys(s.Apps)) {
+		x, e := s.Apps[id], local[id]
+		app := localapi.App{ID: id, Name: x.Info.Name, State: localapi.AppClosed, LocalAddress: e.Primary, URL: address(x.Info.Open, e.Primary), Reasons: x.Denied}
+		switch {
+		case s.Live(id, now):
+			app.State = e.State
+			app.LeaseRemainingMS = (x.Lease.Until - now).Milliseconds()
+			app.TunnelPublicKey, app.RxBytes, app.TxBytes = e.PublicKey, int64(e.Rx), int64(e.Tx)
+		case len(x.Denied) > 0:
+			app.State = localapi.AppDenied
+		case x.ClosedCause != "":
+			app.Reasons = []string{x.ClosedCause}
+		}
+		if app.State == "" {
+			app.State = localapi.AppConnecting
+		}
+		out = append(out, app)
+	}
+	return out
+}
+
+// address puts an app's local address between the scheme and the path of what
+// the policy says to open.
+func address(open, local string) string {
+	if local == "" {
+		return ""
+	}
+	scheme, path, ok := strings.Cut(open, ":")
+	if !ok || scheme == "" {
+		scheme, path = "http", "/"
+	}
+	return scheme + "://" + local + path
+}
+
+// WaitChange returns when the revision is another than after.
+func (a *Agent) WaitChange(ctx context.Context, after int64) localapi.Status {
+	for {
+		a.mu.Lock()
+		rev, changed := a.revision, a.changed
+		a.mu.Unlock()
+		if rev != after {
+			return a.Status()
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return a.Status()
+		}
+	}
+}
+
+// Posture is what was last read of this machine.
+func (a *Agent) Posture(context.Context) (localapi.Reading, error) {
+	rights := localapi.RightsUser
+	if os.Geteuid() == 0 {
+		rights = localapi.RightsSystem
+	}
+	return localapi.Reading{Report: a.cfg.Posture.Last(), Rights: rights}, nil
+}

@@ -1,0 +1,132 @@
+// Command posternd is the agent: it reads this machine's posture and keeps tunnels open only while leases live.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/postern-zt/postern/client/config"
+	"github.com/postern-zt/postern/platform/buildinfo"
+	"github.com/postern-zt/postern/platform/files"
+	"github.com/postern-zt/postern/platform/osexec"
+	"github.com/postern-zt/postern/platform/paths"
+)
+
+const usage = `posternd runs the Postern agent in the foreground until it is told to stop.
+
+usage: posternd [--user] [--state DIR] [--config FILE] [--socket PATH]
+
+  --user         your own agent: no privileges, tunnels as local ports only
+  --state DIR    keep state, settings and socket in DIR
+  --config FILE  read settings from FILE
+  --socket PATH  listen for the command line at PATH
+  --version      print the version
+
+Exit codes: 0 stopped as asked, 1 error, 2 usage.
+Example: posternd --user
+`
+
+func main() {
+	osexec.DieWithParent()
+	os.Exit(run(os.Args[1:], os.Stderr))
+}
+
+// options of the command line.
+type options struct {
+	user                  bool
+	state, config, socket string
+}
+
+func run(args []string, stderr io.Writer) int {
+	fs := flag.NewFlagSet("posternd", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(stderr, usage) }
+	var o options
+	fs.BoolVar(&o.user, "user", false, "")
+	fs.StringVar(&o.state, "state", "", "")
+	fs.StringVar(&o.config, "config", "", "")
+	fs.StringVar(&o.socket, "socket", "", "")
+	version := fs.Bool("version", false, "")
+	switch err := fs.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
+		return 2
+	}
+	if fs.NArg() > 0 {
+		fmt.Fprintf(stderr, "posternd: unexpected argument %q; see posternd --help\n", fs.Arg(0))
+		return 2
+	}
+	if *version {
+		fmt.Fprintln(os.Stdout, buildinfo.Product, buildinfo.Version())
+		return 0
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := serve(ctx, o, stderr); err != nil {
+		fmt.Fprintf(stderr, "posternd: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// place finds the folders of this agent.
+func place(o options) (paths.Set, error) {
+	set := paths.System()
+	if o.user {
+		var err error
+		if set, err = paths.User(); err != nil {
+			return set, err
+		}
+	}
+	if o.state != "" {
+		dir, err := filepath.Abs(o.state)
+		if err != nil {
+			return set, err
+		}
+		set = paths.InState(dir)
+	}
+	if o.socket != "" {
+		set.Socket = o.socket
+	}
+	return set, nil
+}
+
+func serve(ctx context.Context, o options, stderr io.Writer) error {
+	set, err := place(o)
+	if err != nil {
+		return err
+	}
+	settings, err := config.Load(set, config.Overrides{File: o.config})
+	if err != nil {
+		return err
+	}
+	if err := settings.NeedBroker(); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: settings.LogLevel.V}))
+	for _, w := range settings.Warnings {
+		log.Warn("settings", "problem", w)
+	}
+	if err := files.MkdirOwnerOnly(set.State); err != nil {
+		return err
+	}
+	lock, err := files.Lock(filepath.Join(set.State, "agent.lock"), fmt.Sprintf("posternd, process %d", os.Getpid()))
+	var held *files.LockedError
+	if errors.As(err, &held) {
+		return fmt.Errorf("another agent runs on %s already: %s; stop it first", set.State, held.Holder)
+	}
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	return wire(ctx, o, set, settings, log)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strconv"
+	"sync"
+
+	"github.com/postern-zt/postern/platform/files"
+	"github.com/postern-zt/postern/platform/jws"
+)
+
+// maxPorts bounds the file of remembered local addresses, in bytes.
+const maxPorts = 256 << 10
+
+// ports remembers the local address of each application, so that a bookmark
+// works after a restart too.
+type ports struct {
+	path string
+	log  *slog.Logger
+	mu   sync.Mutex
+	addr map[string]string // "app port" → 127.0.0.1:port
+}
+
+func openPorts(path string, log *slog.Logger) (*ports, error) {
+	p := &ports{path: path, log: log, addr: map[string]string{}}
+	data, err := files.ReadOwnerOnly(path, maxPorts)
+	if errors.Is(err, fs.ErrNotExist) {
+		return p, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := jws.Decode(data, &p.addr); err != nil {
+		return nil, fmt.Errorf("read local addresses %s: %w; remove the file to choose new ones", path, err)
+	}
+	return p, nil
+}
+
+func portKey(app string, port int) string { return app + " " + strconv.Itoa(port) }
+
+func (p *ports) get(app string, port int) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.addr[portKey(app, port)]
+}
+
+// set keeps an address; that it cannot be kept costs a bookmark, not access.
+func (p *ports) set(app string, port int, addr string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addr[portKey(app, port)] = addr
+	data, err := json.Marshal(p.addr)
+	if err == nil {
+		err = files.WriteOwnerOnly(p.path, data)
+	}
+	if err != nil {
+		p.log.Warn("remember local address", "app", app, "error", err)
+	}
+}

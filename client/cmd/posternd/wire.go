@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/apiclient"
+	"github.com/postern-zt/postern/client/agent"
+	"github.com/postern-zt/postern/client/brokerclient"
+	"github.com/postern-zt/postern/client/config"
+	"github.com/postern-zt/postern/client/localserver"
+	"github.com/postern-zt/postern/client/signin"
+	"github.com/postern-zt/postern/platform/buildinfo"
+	"github.com/postern-zt/postern/platform/clock"
+	"github.com/postern-zt/postern/platform/files"
+	"github.com/postern-zt/postern/platform/hwkey"
+	"github.com/postern-zt/postern/platform/ipc"
+	"github.com/postern-zt/postern/platform/jws"
+	"github.com/postern-zt/postern/platform/machine"
+	"github.com/postern-zt/postern/platform/paths"
+	"github.com/postern-zt/postern/platform/secret"
+	"github.com/postern-zt/postern/platform/watch"
+	"github.com/postern-zt/postern/posture/collect"
+	"github.com/postern-zt/postern/posture/device"
+	"github.com/postern-zt/postern/tunnel/engine"
+)
+
+// wire puts the rooms together and runs the agent until the context ends.
+func wire(ctx context.Context, o options, set paths.Set, settings config.Settings, log *slog.Logger) error {
+	clk := clock.System()
+	key, created, err := hwkey.OpenFile(set.State)
+	if err != nil {
+		return err
+	}
+	log.Info("device key", "protection", key.Protection(), "created", created)
+	secrets, err := secret.OpenFile(filepath.Join(set.State, "secrets"))
+	if err != nil {
+		return err
+	}
+	http, err := apiclient.New(apiclient.Config{Base: settings.Broker.V, Roots: settings.BrokerRoots(), Key: key, Clock: clk})
+	if err != nil {
+		return err
+	}
+	defer http.Close()
+	mach := machine.New(machine.Config{})
+	scope, owner := api.ScopeSystem, ipc.Peer{}
+	if o.user {
+		scope, owner = api.ScopeUser, ipc.Self()
+	}
+	broker, err := brokerclient.Open(brokerclient.Config{
+		API: http, Key: key, Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
+		Token: settings.EnrolmentToken.V.Reveal(), Hardware: device.Read(ctx, mach).Hardware,
+	})
+	if err != nil {
+		return err
+	}
+	jkt, err := jws.Thumbprint(key.Public())
+	if err != nil {
+		return err
+	}
+	ports, err := openPorts(filepath.Join(set.State, "ports.json"), log)
+	if err != nil {
+		return err
+	}
+	cfg := agent.Config{
+		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: owner,
+		Posture:   collect.New(collect.Config{Machine: mach, Catalogue: settings.Catalogue, Clock: clk, Version: buildinfo.Version()}),
+		SignIns:   signin.New(jkt, clk.Boot, http.Now),
+		BrokerURL: settings.Broker.V, Scope: scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
+		NewEngine: func(owner ipc.Peer, keys *agent.Keys, onChange func()) agent.Engine {
+			return engine.New(engine.Config{Clock: clk, Key: keys.Private, Owner: owner, LocalAddress: ports.get, Remember: ports.set, OnChange: onChange, Log: log})
+		},
+	}
+	watcher, err := watch.New(clk)
+	if err == nil {
+		defer watcher.Close()
+		cfg.Watch = watcher
+	} else {
+		log.Warn("change events are not available; a poll does alone", "error", err)
+	}
+	return serveAgent(ctx, agent.New(cfg), o, set, scope, owner, log)
+}
+
+// serveAgent runs the agent and its local socket; when one ends, both end.
+func serveAgent(ctx context.Context, a *agent.Agent, o options, set paths.Set, scope string, owner ipc.Peer, log *slog.Logger) error {
+	if err := socketFolder(o, set); err != nil {
+		return err
+	}
+	l, err := ipc.Listen(set.Socket, ipc.Options{AnyUser: !o.user})
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	srv := localserver.New(a, localserver.Options{Owner: owner, Scope: scope, Version: buildinfo.Version(), Log: log})
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	served := make(chan error, 1)
+	go func() {
+		served <- srv.Serve(ctx, l)
+		cancel()
+	}()
+	log.Info("agent runs", "socket", set.Socket, "state", set.State, "scope", scope)
+	err = a.Run(ctx)
+	cancel()
+	return errors.Join(err, <-served)
+}
+
+// socketFolder makes the folder of the socket: the system's agent must be
+// reachable for every user, a user's own agent for nobody else.
+func socketFolder(o options, set paths.Set) error {
+	dir := filepath.Dir(set.Socket)
+	if dir == set.State {
+		return nil
+	}
+	make := files.MkdirShared
+	if o.user {
+		make = files.MkdirOwnerOnly
+	}
+	if err := make(dir); err != nil {
+		return fmt.Errorf("make the socket's folder: %w", err)
+	}
+	return nil
+}

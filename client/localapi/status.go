@@ -1,0 +1,180 @@
+// Package localapi holds the words of the agent's local socket, and the client that command line and tray use.
+//
+// It is HTTP/1.1 with JSON bodies over a local socket of platform/ipc. Members
+// are decoded strictly; members of a newer peer are ignored. A list that has
+// nothing in it is written as [], never null or missing.
+package localapi
+
+import "time"
+
+// States of the agent, as a person would name them. The zero value is none of
+// them and is to be treated like StateSignedOut.
+const (
+	StateSignedOut    = "signed_out"    // nobody is signed in: no application can be reached
+	StateStarting     = "starting"      // signed in, the first answer of the broker is outstanding
+	StateOffline      = "offline"       // the broker cannot be asked; leases run to their own end
+	StateCompliant    = "compliant"     // every enforced check passed
+	StateLimited      = "limited"       // some ports or applications only
+	StateNotCompliant = "not_compliant" // an enforced check failed
+)
+
+// States of an application. The zero value is none of them and is to be
+// treated like AppClosed.
+const (
+	AppReady      = "ready"      // a lease and a tunnel that has shaken hands
+	AppConnecting = "connecting" // a lease, the tunnel is not up yet
+	AppOpen       = "open"       // a tunnel made on first use: leased and waiting for traffic
+	AppClosed     = "closed"     // no lease
+	AppDenied     = "denied"     // the broker refused a lease; Reasons say why
+)
+
+// Status is everything a person may be shown of the agent, at one moment.
+type Status struct {
+	// Revision changes whenever anything else in the status does, the counting
+	// down of leases and byte counters excepted. It begins anywhere at each
+	// start of the agent and says nothing but "other than before".
+	Revision int64 `json:"revision"`
+	// Version of the agent.
+	Version string `json:"version"`
+	// Scope is "system" or "user" (broker/api).
+	Scope string `json:"scope"`
+	// Socket is the path the agent listens on.
+	Socket string `json:"socket"`
+	// State is one of the State… words.
+	State string `json:"state"`
+	// Reasons are codes of why it does not go further, such as a refused enrolment.
+	Reasons []string `json:"reasons"`
+	// Message is one plain sentence that goes with State and Reasons.
+	Message string `json:"message"`
+	// User is nil when nobody is signed in.
+	User    *User   `json:"user,omitempty"`
+	Broker  Broker  `json:"broker"`
+	Device  Device  `json:"device"`
+	Posture Posture `json:"posture"`
+	Apps    []App   `json:"apps"`
+	// Forecast lists what will fail when a dated rule starts.
+	Forecast []Forecast `json:"forecast"`
+	// LastRevocation is the last time access was taken away since the agent started.
+	LastRevocation *Revocation `json:"last_revocation,omitempty"`
+}
+
+// User is the signed-in person, in the words of the ID token.
+type User struct {
+	Subject string `json:"sub"`
+	Email   string `json:"email"`
+	Name    string `json:"name"`
+}
+
+// Broker is the other side, as last seen.
+type Broker struct {
+	URL       string `json:"url"` // "" when none is configured
+	Reachable bool   `json:"reachable"`
+	// ClockSkewMS is the device's wall clock minus the broker's, in milliseconds.
+	ClockSkewMS int64 `json:"clock_skew_ms"`
+}
+
+// Device is this machine's record at the broker.
+type Device struct {
+	ID       string `json:"id"`
+	UEID     string `json:"ueid"` // RFC 9711 section 4.2.1
+	Enrolled bool   `json:"enrolled"`
+	// HardwareID is the broker's word for the hardware, "none" when too little
+	// identifies it; HardwareReason then says why.
+	HardwareID     string `json:"hardware_id"`
+	HardwareReason string `json:"hardware_reason"`
+	Key            Key    `json:"key"`
+}
+
+// Key says where the device key lives (Protection: the device's own claim) and
+// what the broker could prove of it (Attested), in the words of broker/api.
+type Key struct {
+	Protection string `json:"protection"`
+	Attested   string `json:"attested"`
+}
+
+// Posture is the broker's judgement of the last accepted attestation.
+type Posture struct {
+	Verdict    string    `json:"verdict"` // tier of AR4SI: affirming, warning, contraindicated, none
+	ObservedAt time.Time `json:"observed_at,omitzero"`
+	Checks     []Check   `json:"checks"`
+}
+
+// Check is one check's outcome with a reason code, never the value compared.
+type Check struct {
+	Code     string   `json:"code"`
+	Name     string   `json:"name"`
+	Outcome  string   `json:"outcome"`  // pass, fail, unknown
+	Enforced bool     `json:"enforced"` // false: reported only, or not yet in force
+	Remedy   Remedy   `json:"remedy"`
+	Missing  []string `json:"missing"` // addresses of facts that were not known
+}
+
+// Remedy is how to get well again. Target is an id of platform/settings' table.
+type Remedy struct {
+	Text   string `json:"text"`
+	Target string `json:"target"`
+}
+
+// App is one application and how it stands with it.
+type App struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	// State is one of the App… words.
+	State string `json:"state"`
+	// URL is what to open in a browser, "" while it cannot be reached.
+	URL string `json:"url"`
+	// LocalAddress is host:port to connect to on this machine.
+	LocalAddress string   `json:"local_address"`
+	Reasons      []string `json:"reasons"`
+	// LeaseRemainingMS is how long the lease still runs if nothing renews it;
+	// 0 without a lease.
+	LeaseRemainingMS int64  `json:"lease_remaining_ms"`
+	TunnelPublicKey  string `json:"tunnel_public_key"` // the device's end, base64
+	RxBytes          int64  `json:"rx_bytes"`
+	TxBytes          int64  `json:"tx_bytes"`
+}
+
+// Forecast tells what will fail from a moment on.
+type Forecast struct {
+	Code   string   `json:"code"`
+	Name   string   `json:"name"`
+	From   string   `json:"from"` // RFC 3339
+	Apps   []string `json:"apps"`
+	Remedy Remedy   `json:"remedy"`
+}
+
+// Revocation is one time that access was taken away.
+type Revocation struct {
+	Cause string    `json:"cause"` // code: what got worse, or who said so
+	App   string    `json:"app"`
+	At    time.Time `json:"at"`
+	// ClientMS is the time in milliseconds from learning the cause to the gate
+	// being shut on this machine.
+	ClientMS float64 `json:"client_ms"`
+}
+
+// Filled returns s with every nil list made an empty one, as it travels. It
+// copies what it changes.
+func (s Status) Filled() Status {
+	s.Reasons = filled(s.Reasons)
+	s.Forecast = append([]Forecast{}, s.Forecast...)
+	for i := range s.Forecast {
+		s.Forecast[i].Apps = filled(s.Forecast[i].Apps)
+	}
+	s.Posture.Checks = append([]Check{}, s.Posture.Checks...)
+	for i := range s.Posture.Checks {
+		s.Posture.Checks[i].Missing = filled(s.Posture.Checks[i].Missing)
+	}
+	s.Apps = append([]App{}, s.Apps...)
+	for i := range s.Apps {
+		s.Apps[i].Reasons = filled(s.Apps[i].Reasons)
+	}
+	return s
+}
+
+func filled(list []string) []string {
+	if list == nil {
+		return []string{}
+	}
+	return list
+}

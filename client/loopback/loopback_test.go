@@ -1,0 +1,216 @@
+package loopback
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+)
+
+const state = "st-4f2e"
+
+type outcome struct {
+	res Result
+	err error
+}
+
+// waiting starts a receiver and its Wait.
+func waiting(t *testing.T, ctx context.Context) (*Receiver, <-chan outcome) {
+	t.Helper()
+	r, err := Listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	got := make(chan outcome, 1)
+	go func() { res, err := r.Wait(ctx, state); got <- outcome{res, err} }()
+	return r, got
+}
+
+// ask sends one request without following redirects.
+func ask(t *testing.T, method, address, host string) (*http.Response, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if host != "" {
+		req.Host = host
+	}
+	hc := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := hc.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res, string(body)
+}
+
+func TestSignIn(t *testing.T) {
+	r, got := waiting(t, t.Context())
+	if !strings.HasPrefix(r.RedirectURI(), "http://127.0.0.1:") || !strings.HasSuffix(r.RedirectURI(), "/callback") {
+		t.Errorf("redirect URI %s", r.RedirectURI())
+	}
+	q := url.Values{"code": {"c0de"}, "state": {state}, "iss": {"https://idp.example"}, "session_state": {"x"}}
+	res, body := ask(t, "GET", r.RedirectURI()+"?"+q.Encode(), "")
+	if res.StatusCode != http.StatusSeeOther || res.Header.Get("Location") != "http://"+r.host+"/done" {
+		t.Fatalf("%d to %q", res.StatusCode, res.Header.Get("Location"))
+	}
+	page, text := ask(t, "GET", res.Header.Get("Location"), "")
+	if page.StatusCode != 200 || !strings.Contains(text, "go back to where you began") {
+		t.Errorf("last page: %d %s", page.StatusCode, text)
+	}
+	for name, want := range map[string]string{
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+		"Referrer-Policy":         "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+	} {
+		if res.Header.Get(name) != want || page.Header.Get(name) != want {
+			t.Errorf("%s: %q and %q", name, res.Header.Get(name), page.Header.Get(name))
+		}
+	}
+	if strings.Contains(body+text+res.Header.Get("Location"), "c0de") || strings.Contains(body+text, state) || strings.Contains(text, "script") {
+		t.Errorf("a page says too much: %s %s", body, text)
+	}
+	o := <-got
+	if o.err != nil || o.res != (Result{Code: "c0de", State: state, Iss: "https://idp.example"}) {
+		t.Errorf("got %+v", o)
+	}
+	if c, err := net.DialTimeout("tcp", r.host, time.Second); err == nil {
+		c.Close()
+		t.Error("the port is still open")
+	}
+	if _, err := r.Wait(t.Context(), state); !errors.Is(err, ErrUsed) {
+		t.Errorf("a second use: %v", err)
+	}
+}
+
+func TestStrangersStopNothing(t *testing.T) {
+	r, got := waiting(t, t.Context())
+	good := "?code=c&state=" + state
+	for _, tc := range []struct {
+		method, address, host string
+		status                int
+	}{
+		{"GET", r.RedirectURI() + good, "rebound.example", 400},
+		{"GET", r.RedirectURI() + good, "localhost:" + strings.TrimPrefix(r.host, "127.0.0.1:"), 400},
+		{"GET", r.RedirectURI() + good, "127.0.0.1", 400},
+		{"GET", r.RedirectURI() + good, r.host + ".", 400},
+		{"GET", "http://" + r.host + "/done", "rebound.example", 400},
+		{"GET", "http://" + r.host + "/done", "", 404},
+		{"GET", "http://" + r.host + "/", "", 404},
+		{"GET", "http://" + r.host + "/favicon.ico", "", 404},
+		{"GET", "http://" + r.host + "/callback/" + good, "", 404},
+		{"GET", "http://" + r.host + "/x/../callback" + good, "", 404},
+		{"HEAD", r.RedirectURI() + good, "", 405},
+		{"POST", r.RedirectURI() + good, "", 405},
+		{"GET", r.RedirectURI(), "", 400},
+		{"GET", r.RedirectURI() + "?code=c", "", 400},
+		{"GET", r.RedirectURI() + "?code=c&state=", "", 400},
+		{"GET", r.RedirectURI() + "?code=c&state=st-4f2f", "", 400},
+		{"GET", r.RedirectURI() + "?code=c&state=" + state + "x", "", 400},
+		{"GET", r.RedirectURI() + "?state=" + state, "", 400},
+		{"GET", r.RedirectURI() + good + "&error=e", "", 400},
+		{"GET", r.RedirectURI() + good + "&state=" + state, "", 400},
+		{"GET", r.RedirectURI() + good + "&code=d", "", 400},
+		{"GET", r.RedirectURI() + "?code=%zz&state=" + state, "", 400},
+	} {
+		res, body := ask(t, tc.method, tc.address, tc.host)
+		if res.StatusCode != tc.status || strings.Contains(body, state) {
+			t.Errorf("%s %s Host %q: %d %s, want %d", tc.method, tc.address, tc.host, res.StatusCode, body, tc.status)
+		}
+	}
+	select {
+	case o := <-got:
+		t.Fatalf("a stranger ended the wait: %+v", o)
+	default:
+	}
+	if res, _ := ask(t, "GET", r.RedirectURI()+good, ""); res.StatusCode != http.StatusSeeOther {
+		t.Fatalf("the right one is answered %d", res.StatusCode)
+	}
+	// Before the last page is fetched: a second use, the same or another.
+	for _, again := range []string{good, "?code=other&state=" + state, "?code=c&state=wrong"} {
+		if res, _ := ask(t, "GET", r.RedirectURI()+again, ""); res.StatusCode != http.StatusGone {
+			t.Errorf("%s is answered %d", again, res.StatusCode)
+		}
+	}
+	ask(t, "GET", "http://"+r.host+"/done", "")
+	if o := <-got; o.err != nil || o.res.Code != "c" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestErrorOfTheProvider(t *testing.T) {
+	r, got := waiting(t, t.Context())
+	q := url.Values{"error": {"access_denied"}, "error_description": {"<script>x</script>"}, "state": {state}}
+	ask(t, "GET", r.RedirectURI()+"?"+q.Encode(), "")
+	if _, text := ask(t, "GET", "http://"+r.host+"/done", ""); !strings.Contains(text, "not completed") || strings.Contains(text, "script") {
+		t.Errorf("last page: %s", text)
+	}
+	if o := <-got; o.err != nil || o.res.Error != "access_denied" || o.res.ErrorDescription != "<script>x</script>" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestBrowserThatNeverFetchesTheLastPage(t *testing.T) {
+	r, got := waiting(t, t.Context())
+	ask(t, "GET", r.RedirectURI()+"?code=c&state="+state, "")
+	if o := <-got; o.err != nil || o.res.Code != "c" {
+		t.Errorf("got %+v", o)
+	}
+}
+
+func TestWaitEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r, got := waiting(t, ctx)
+	ask(t, "GET", "http://"+r.host+"/", "") // it is answering
+	silent, err := net.Dial("tcp", r.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	cancel()
+	if o := <-got; !errors.Is(o.err, context.Canceled) {
+		t.Errorf("got %+v", o)
+	}
+	if c, err := net.DialTimeout("tcp", r.host, time.Second); err == nil {
+		c.Close()
+		t.Error("the port is still open")
+	}
+	if r2, err := Listen(); err != nil {
+		t.Error(err)
+	} else if _, err := r2.Wait(t.Context(), ""); err == nil {
+		t.Error("an empty state is waited for")
+	}
+}
+
+func FuzzCallback(f *testing.F) {
+	f.Add("code=c&state=" + state)
+	f.Add("error=e&state=" + state + "&error_description=%00")
+	f.Add("code=c&code=d&state=" + state)
+	f.Add("code=%zz;state=" + state)
+	f.Fuzz(func(t *testing.T, query string) {
+		res, err := parse(query, state)
+		if err == nil && (res.State != state || (res.Code == "") == (res.Error == "")) {
+			t.Errorf("%q gives %+v", query, res)
+		}
+		// Whatever comes, the answer is one of ours and says nothing of it.
+		h := &handler{host: "127.0.0.1:1", state: state, taken: make(chan Result, 1), seen: make(chan struct{})}
+		r := httptest.NewRequest("GET", "http://127.0.0.1:1/callback", nil)
+		r.URL.RawQuery = query
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if want := map[bool]int{true: 303, false: 400}[err == nil]; w.Code != want || w.Body.Len() > 500 {
+			t.Errorf("%q is answered %d with %d bytes", query, w.Code, w.Body.Len())
+		}
+	})
+}
