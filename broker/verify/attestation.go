@@ -12,6 +12,7 @@ import (
 	"github.com/postern-zt/postern/broker/store"
 	"github.com/postern-zt/postern/posture/attest"
 	"github.com/postern-zt/postern/posture/fact"
+	"github.com/postern-zt/postern/tunnel/wg"
 )
 
 // Evidence is an accepted attestation: it counts only for this device and the
@@ -43,20 +44,39 @@ func (v *Verifier) Attestation(ctx context.Context, jkt, token string) (Evidence
 	if !ok {
 		return Evidence{}, v.useNonce(d)
 	}
+	// Fresh, and signed by this key on other hardware: there are two of it.
+	if id, _ := hardwareID(c.Hardware); differ(id, d.HardwareID) {
+		return Evidence{}, v.quarantine(ctx, d)
+	}
+	wanted, err := tunnelKeys(c.Wanted)
+	if err != nil {
+		return Evidence{}, refuse(http.StatusBadRequest, api.CodeBadAttestation, "%s", err)
+	}
 	a, report, err := v.acceptable(d, c)
 	if err != nil {
 		return Evidence{}, err
 	}
 	a.NonceGen = gen
-	if err := v.accept(ctx, d, c, a); err != nil {
+	if err := v.accept(ctx, d, a); err != nil {
 		return Evidence{}, err
 	}
 	d.NonceGen, d.Seq, d.ReportDigest, d.ReportAt = gen, a.Seq, a.ReportDigest, a.ReportAt
-	e := Evidence{Device: d, Report: report, Digest: a.ReportDigest, Wanted: map[string]string{}, Unusable: c.Unusable, NextNonce: v.Nonce(d)}
-	for _, w := range c.Wanted {
-		e.Wanted[w.App] = w.PublicKey
+	return Evidence{Device: d, Report: report, Digest: a.ReportDigest, Wanted: wanted, Unusable: c.Unusable, NextNonce: v.Nonce(d)}, nil
+}
+
+// tunnelKeys takes the keys of the wanted apps in the one spelling that a
+// gateway takes: what it would refuse must be refused here, and one key must
+// not pass for two.
+func tunnelKeys(wanted []attest.Wanted) (map[string]string, error) {
+	out := map[string]string{}
+	for _, w := range wanted {
+		k, err := wg.ParsePublicKey(w.PublicKey)
+		if err != nil {
+			return nil, fmt.Errorf("wanted app %q: %w", w.App, err)
+		}
+		out[w.App] = k.String()
 	}
-	return e, nil
+	return out, nil
 }
 
 // acceptable finds the report that the claims carry or renew.
@@ -108,8 +128,8 @@ func oldest(r fact.Report) time.Time {
 	return t
 }
 
-// accept spends nonce and sequence, and recognises a cloned key.
-func (v *Verifier) accept(ctx context.Context, d store.Device, c attest.Claims, a store.Accept) error {
+// accept spends nonce and sequence.
+func (v *Verifier) accept(ctx context.Context, d store.Device, a store.Accept) error {
 	err := v.store.AcceptAttestation(ctx, a)
 	switch {
 	case err == nil:
@@ -121,28 +141,31 @@ func (v *Verifier) accept(ctx context.Context, d store.Device, c attest.Claims, 
 		}
 		return v.useNonce(fresh)
 	case errors.Is(err, store.ErrSeqRegressed):
-		return v.regressed(ctx, d, c)
+		// On other hardware it would be in quarantine by now. On its own the
+		// device has lost its state and must enrol anew; it never guesses.
+		return refuse(http.StatusConflict, api.CodeSequence, "the sequence number did not rise: this device lost its state, or an older attestation arrived late")
 	case errors.Is(err, store.ErrReportUnknown):
 		return refuse(http.StatusConflict, api.CodeNeedReport, "the broker does not hold the report that was renewed; send it whole")
 	case errors.Is(err, store.ErrDeviceState):
-		return refuse(http.StatusForbidden, api.CodeDeviceRevoked, "this device may not attest any more")
+		return v.nowRefused(ctx, d)
 	}
 	return fmt.Errorf("accept attestation: %w", err)
 }
 
-// regressed answers a sequence number that did not rise. With another hardware
-// identity it is a copy of the key on a second machine: quarantine. Otherwise
-// the device has lost its state and must enrol anew; it never guesses.
-func (v *Verifier) regressed(ctx context.Context, d store.Device, c attest.Claims) error {
-	if id, _ := hardwareID(c.Hardware); differ(id, d.HardwareID) {
-		if err := v.quarantine(ctx, d); err != nil {
-			return err
-		}
-		return mayAct(store.Device{State: store.StateQuarantined})
+// nowRefused says why a device that was active a moment ago may not attest.
+func (v *Verifier) nowRefused(ctx context.Context, d store.Device) error {
+	now, err := v.store.DeviceByID(ctx, d.ID)
+	if err != nil {
+		return fmt.Errorf("find device: %w", err)
 	}
-	return refuse(http.StatusConflict, api.CodeSequence, "the sequence number did not rise: this device lost its state, or an older attestation arrived late")
+	if err := mayAct(now); err != nil {
+		return err
+	}
+	return refuse(http.StatusForbidden, api.CodeDeviceRevoked, "this device may not attest any more")
 }
 
+// quarantine stops a device whose key was seen on two machines and returns the
+// refusal.
 func (v *Verifier) quarantine(ctx context.Context, d store.Device) error {
 	if err := v.store.SetDeviceState(ctx, d.ID, store.StateQuarantined); err != nil {
 		return fmt.Errorf("quarantine device: %w", err)
@@ -150,5 +173,5 @@ func (v *Verifier) quarantine(ctx context.Context, d store.Device) error {
 	if err := v.store.RevokeDeviceSessions(ctx, d.ID, api.CodeQuarantined, v.now().UnixMilli()); err != nil {
 		return fmt.Errorf("end the sessions of a quarantined device: %w", err)
 	}
-	return nil
+	return mayAct(store.Device{State: store.StateQuarantined})
 }

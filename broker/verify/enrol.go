@@ -92,7 +92,13 @@ func (v *Verifier) admit(ctx context.Context, d store.Device, token string) (sto
 		return d, refuse(http.StatusForbidden, api.CodeAdmission, "the enrolment token is for another kind of device")
 	}
 	d.ID = "dev_" + jws.Random(12)
-	if err := v.store.AddDevice(ctx, d); err != nil {
+	err = v.store.AddDevice(ctx, d)
+	if errors.Is(err, store.ErrExists) { // the same device asked twice at once
+		if old, err = v.store.DeviceByJKT(ctx, d.JKT); err == nil {
+			return v.again(ctx, old, d)
+		}
+	}
+	if err != nil {
 		return d, fmt.Errorf("keep device: %w", err)
 	}
 	return d, nil
@@ -104,10 +110,7 @@ func (v *Verifier) again(ctx context.Context, old, d store.Device) (store.Device
 		return old, err
 	}
 	if differ(old.HardwareID, d.HardwareID) {
-		if err := v.quarantine(ctx, old); err != nil {
-			return old, err
-		}
-		return old, mayAct(store.Device{State: store.StateQuarantined})
+		return old, v.quarantine(ctx, old)
 	}
 	if old.UEID != d.UEID || old.Scope != d.Scope {
 		return old, refuse(http.StatusConflict, api.CodeBadEnrolment, "this key is enrolled as another device; make a new key")
@@ -115,24 +118,38 @@ func (v *Verifier) again(ctx context.Context, old, d store.Device) (store.Device
 	return old, nil
 }
 
-// hardwareID is one identity made of at least two identifiers, or none with
-// the reason: a single one, or none, is too easily shared to compare.
+// hardwareID names the machine by at least two identifiers, or says none with
+// the reason: a single one is too easily shared to compare. The identifiers
+// stay apart in it (kind, dash, half of the SHA-256 of what the device sent),
+// so that one which cannot be read today is not taken for another machine.
 func hardwareID(h api.Hardware) (id, reason string) {
 	var parts, missing []string
-	for _, p := range []struct{ name, value string }{{"serial", h.Serial}, {"uuid", h.UUID}, {"ek", h.EKHash}} {
+	for _, p := range []struct{ kind, value string }{{"serial", h.Serial}, {"uuid", h.UUID}, {"ek", h.EKHash}} {
 		if p.value == "" {
-			missing = append(missing, p.name)
+			missing = append(missing, p.kind)
 			continue
 		}
-		parts = append(parts, p.name+"="+p.value)
+		parts = append(parts, p.kind+"-"+jws.Hash([]byte(p.value))[:22])
 	}
 	if len(parts) < 2 {
 		return api.HardwareNone, "fewer than two identifiers could be read; missing: " + strings.Join(missing, ", ")
 	}
-	return jws.Hash([]byte(strings.Join(parts, "\x00"))), ""
+	return strings.Join(parts, "."), ""
 }
 
-// differ reports whether two hardware identities are known and not the same.
+// differ reports whether two hardware identities are of two machines: both are
+// known, and an identifier that both have is not the same.
 func differ(a, b string) bool {
-	return a != api.HardwareNone && b != api.HardwareNone && a != b
+	kinds := map[string]string{}
+	for part := range strings.SplitSeq(a, ".") {
+		kind, value, _ := strings.Cut(part, "-")
+		kinds[kind] = value
+	}
+	for part := range strings.SplitSeq(b, ".") {
+		kind, value, _ := strings.Cut(part, "-")
+		if was, both := kinds[kind]; both && was != value {
+			return true
+		}
+	}
+	return false
 }

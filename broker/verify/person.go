@@ -2,6 +2,8 @@ package verify
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,14 +39,18 @@ type people struct {
 	now       func() time.Time
 
 	mu    sync.Mutex
-	known map[string]*oidc.Provider // by issuer
+	known map[string]oidc.KeySet // by issuer
 }
+
+// ErrProvider says that an identity provider could not be asked. It is no "no":
+// nothing has been said about the ID token.
+var ErrProvider = errors.New("the identity provider's keys cannot be read")
 
 func newPeople(providers func() []api.Provider, hc *http.Client, now func() time.Time) *people {
 	if hc == nil {
 		hc = &http.Client{Timeout: providerTimeout}
 	}
-	return &people{providers: providers, http: hc, now: now, known: map[string]*oidc.Provider{}}
+	return &people{providers: providers, http: hc, now: now, known: map[string]oidc.KeySet{}}
 }
 
 // idClaims are the claims of an ID token that are used. Providers add many
@@ -58,6 +64,19 @@ type idClaims struct {
 	Email    string   `json:"email,omitempty"`
 	Name     string   `json:"name,omitempty"`
 	Groups   []string `json:"groups,omitempty"`
+	// Verified is raw because some providers write it as a string.
+	Verified json.RawMessage `json:"email_verified,omitempty"`
+}
+
+// email is the address, unless the provider itself says that it has not
+// verified it: policy may give access by it. Providers that verify every
+// address may leave the claim out.
+func (c idClaims) email() string {
+	switch string(c.Verified) {
+	case "", "null", "true", `"true"`:
+		return c.Email
+	}
+	return ""
 }
 
 // Person verifies an ID token: a provider of the policy signed it for our
@@ -79,6 +98,9 @@ func (v *Verifier) Person(ctx context.Context, jkt, idToken, salt string) (SignI
 		return bad("the ID token's issuer is not a provider of this organisation")
 	}
 	tok, err := v.people.verify(ctx, prov, idToken)
+	if errors.Is(err, ErrProvider) {
+		return SignIn{}, err
+	}
 	if err != nil {
 		return bad("%s", err)
 	}
@@ -88,7 +110,7 @@ func (v *Verifier) Person(ctx context.Context, jkt, idToken, salt string) (SignI
 	if !jws.Equal(tok.Nonce, bind.CommitNonce(jkt, prov.Issuer, prov.ClientID, salt)) {
 		return bad("the ID token was made for another device: its nonce does not commit to this key")
 	}
-	in := SignIn{ACR: c.ACR, AuthTime: tok.IssuedAt, Person: api.Person{Subject: tok.Subject, Issuer: prov.Issuer, Email: c.Email, Name: c.Name, Groups: c.Groups}}
+	in := SignIn{ACR: c.ACR, AuthTime: tok.IssuedAt, Person: api.Person{Subject: tok.Subject, Issuer: prov.Issuer, Email: c.email(), Name: c.Name, Groups: c.Groups}}
 	if c.AuthTime > 0 {
 		in.AuthTime = time.Unix(c.AuthTime, 0)
 	}
@@ -120,30 +142,60 @@ func (p *people) find(issuer string) (api.Provider, bool) {
 func (p *people) verify(ctx context.Context, prov api.Provider, raw string) (*oidc.IDToken, error) {
 	ctx, cancel := context.WithTimeout(ctx, providerTimeout)
 	defer cancel()
-	prv, err := p.provider(ctx, prov.Issuer)
+	known, err := p.keys(ctx, prov.Issuer)
 	if err != nil {
-		return nil, fmt.Errorf("the provider's keys cannot be read: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrProvider, err)
 	}
+	keys := &askedKeys{KeySet: known}
 	// Most providers sign with RS256; both are asymmetric, and keys and
 	// algorithm come from the provider's own key set.
-	ver := prv.Verifier(&oidc.Config{ClientID: prov.ClientID, SupportedSigningAlgs: []string{oidc.ES256, oidc.RS256}, Now: p.now})
-	return ver.Verify(ctx, raw)
+	ver := oidc.NewVerifier(prov.Issuer, keys, &oidc.Config{ClientID: prov.ClientID, SupportedSigningAlgs: []string{oidc.ES256, oidc.RS256}, Now: p.now})
+	tok, err := ver.Verify(ctx, raw)
+	if err != nil && keys.unread != nil {
+		return nil, fmt.Errorf("%w: %w", ErrProvider, keys.unread)
+	}
+	return tok, err
 }
 
-func (p *people) provider(ctx context.Context, issuer string) (*oidc.Provider, error) {
-	p.mu.Lock()
-	prv := p.known[issuer]
-	p.mu.Unlock()
-	if prv != nil {
-		return prv, nil
+// askedKeys remembers whether a signature was found wrong or could not be
+// looked at: the verifier's error tells it no more.
+type askedKeys struct {
+	oidc.KeySet
+	unread error
+}
+
+// VerifySignature implements oidc.KeySet.
+func (a *askedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+	payload, err := a.KeySet.VerifySignature(ctx, jwt)
+	if err != nil && strings.HasPrefix(err.Error(), "fetching keys") { // go-oidc's words, oidc/jwks.go
+		a.unread = err
 	}
-	// The provider keeps this context for fetching keys later: no deadline in it.
-	prv, err := oidc.NewProvider(oidc.ClientContext(context.WithoutCancel(ctx), p.http), issuer)
+	return payload, err
+}
+
+// keys finds the key set of a provider, from its discovery document the first
+// time. The set itself fetches keys again when it meets one it does not know.
+func (p *people) keys(ctx context.Context, issuer string) (oidc.KeySet, error) {
+	p.mu.Lock()
+	k := p.known[issuer]
+	p.mu.Unlock()
+	if k != nil {
+		return k, nil
+	}
+	prv, err := oidc.NewProvider(oidc.ClientContext(ctx, p.http), issuer)
 	if err != nil {
 		return nil, err
 	}
+	var meta struct {
+		JWKS string `json:"jwks_uri"`
+	}
+	if err := prv.Claims(&meta); err != nil || meta.JWKS == "" {
+		return nil, errors.New("the provider's discovery document names no jwks_uri")
+	}
+	// The set outlives this call, and so must its context.
+	k = oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), p.http), meta.JWKS)
 	p.mu.Lock()
-	p.known[issuer] = prv
-	p.mu.Unlock()
-	return prv, nil
+	defer p.mu.Unlock()
+	p.known[issuer] = k
+	return k, nil
 }

@@ -177,15 +177,14 @@ func readRegular(f *os.File, path string, limit int64) ([]byte, error) {
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("read %s: it is a %s, not a file", path, kindOf(info.Mode()))
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit))
+	// One byte more than allowed, and never a read after the end: a file under
+	// /proc may have grown again by then.
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	var more [1]byte
-	if n, err := f.Read(more[:]); n > 0 {
+	if int64(len(data)) > limit {
 		return nil, fmt.Errorf("read %s: more than %d bytes: %w", path, limit, ErrTooLarge)
-	} else if err != nil && err != io.EOF {
-		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
 	return data, nil
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 )
 
@@ -17,8 +18,9 @@ import (
 // disagree or conn is not between two loopback addresses. PID and GID are not
 // stated.
 //
-// Linux reads /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), that is the
-// network namespace of this process. On macOS and Windows the error has
+// Linux asks the kernel for that one socket (sock_diag(7)) and, where it does
+// not answer, reads /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), that is
+// the network namespace of this process. On macOS and Windows the error has
 // errors.ErrUnsupported in its chain.
 func LoopbackOwner(conn *net.TCPConn) (Peer, error) {
 	local, err := loopbackAddr(conn.LocalAddr())
@@ -49,10 +51,11 @@ func loopbackAddr(a net.Addr) (netip.AddrPort, error) {
 // The columns of /proc/net/tcp and tcp6 that matter here.
 const (
 	colLocal, colRemote, colState, colUID, colInode = 1, 2, 3, 7, 9
-
-	stateEstablished = "01" // TCP_ESTABLISHED, <netinet/tcp.h>
-	stateCloseWait   = "08" // TCP_CLOSE_WAIT: we have closed, its process not yet
 )
+
+// openStates are those of a socket that a process holds, as /proc/net/tcp
+// writes them (<netinet/tcp.h>): established, half closed by either side.
+var openStates = [...]string{"01", "04", "05", "08"}
 
 // findOwner looks in the text of /proc/net/tcp or tcp6 for the sockets from
 // local to remote and returns the users that own them, normally none or one.
@@ -73,7 +76,7 @@ func findOwner(table []byte, local, remote netip.AddrPort) []uint32 {
 		if a, ok := parseAddr(f[colRemote]); !ok || a != remote {
 			continue
 		}
-		if s := string(f[colState]); s != stateEstablished && s != stateCloseWait {
+		if !slices.Contains(openStates[:], string(f[colState])) {
 			continue
 		}
 		if inode, err := strconv.ParseUint(string(f[colInode]), 10, 64); err != nil || inode == 0 {

@@ -17,7 +17,15 @@ const (
 	looks = 3
 )
 
+// ownerOf asks for the one socket; a kernel without inet_diag has only tables.
 func ownerOf(local, remote netip.AddrPort) (Peer, error) {
+	if p, err := diagOwnerOf(local, remote); err == nil {
+		return p, nil
+	}
+	return tableOwnerOf(local, remote)
+}
+
+func tableOwnerOf(local, remote netip.AddrPort) (Peer, error) {
 	for range looks {
 		var owners []uint32
 		// An IPv4 connection of an IPv6 socket is listed in tcp6.

@@ -12,8 +12,9 @@ type door struct {
 }
 
 var doors = []door{
-	// platform knows nothing of the product, but implements evidence.Machine.
-	{"platform/machine", []string{"posture/evidence"}},
+	// platform knows nothing of the product, but implements evidence.Machine,
+	// whose errors carry the reasons of posture/fact.
+	{"platform/machine", []string{"posture/evidence", "posture/fact"}},
 	{"platform/watch", []string{"posture/evidence"}},
 	{"posture", []string{"platform/buildinfo", "platform/clock", "platform/jws"}},
 	{"broker", []string{

@@ -353,7 +353,7 @@ func (c *twin) DialTCP(ctx context.Context, _ netip.AddrPort) (net.Conn, error) 
 	return nil, ctx.Err()
 }
 func (c *twin) Handshake(context.Context) error  { return nil }
-func (c *twin) LastHandshake() (time.Time, bool) { return time.Time{}, false }
+func (c *twin) LastHandshake() (time.Time, bool) { return time.Unix(1, 0), true }
 func (c *twin) Counters() (rx, tx uint64)        { return 1, 2 }
 func (c *twin) Shut()                            { c.gate.Shut() }
 func (c *twin) Close() error                     { c.closed(); return nil }

@@ -81,7 +81,7 @@ func run(args []string, stderr io.Writer) int {
 // place finds the folders of this agent.
 func place(o options) (paths.Set, error) {
 	set := paths.System()
-	if o.user {
+	if o.user && o.state == "" {
 		var err error
 		if set, err = paths.User(); err != nil {
 			return set, err
