@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -60,8 +59,8 @@ func (w *World) NewAgent(name string, products ...Product) (*Agent, error) {
 	return a, nil
 }
 
-// Start starts the agent; it is ready when its socket answers.
-func (a *Agent) Start(ctx context.Context) error {
+// Launch starts the agent and does not wait for it.
+func (a *Agent) Launch() error {
 	c, err := osexec.Start(a.World.ctx, a.World.program("posternd"), osexec.Self{Args: []string{"--user", "--state", a.State}, Stdout: a.World.Log, Stderr: a.World.Log})
 	if err != nil {
 		return err
@@ -69,6 +68,14 @@ func (a *Agent) Start(ctx context.Context) error {
 	a.mu.Lock()
 	a.child = c
 	a.mu.Unlock()
+	return nil
+}
+
+// Start starts the agent; it is ready when its socket answers.
+func (a *Agent) Start(ctx context.Context) error {
+	if err := a.Launch(); err != nil {
+		return err
+	}
 	return Until(ctx, waitStart, "the agent's socket", func() (bool, error) {
 		_, err := a.Status(ctx)
 		return err == nil, err
@@ -135,7 +142,8 @@ func (a *Agent) Status(ctx context.Context) (localapi.Status, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := json.Unmarshal([]byte(r.Out), &s); err != nil {
+	// 3 and 4 say that the agent answered: not compliant, signed out.
+	if err := json.Unmarshal([]byte(r.Out), &s); err != nil || (r.Code != 0 && r.Code != 3 && r.Code != 4) {
 		return s, fmt.Errorf("postern status: exit %d: %s%s", r.Code, r.Out, r.ErrOut)
 	}
 	return s, nil
@@ -185,7 +193,7 @@ func (w *World) StartEDR(p Product) (*Running, error) {
 func (r *Running) PID() int { return r.child.PID() }
 
 // Kill ends the product with SIGKILL and does not wait for anybody to notice.
-func (r *Running) Kill() error { return syscall.Kill(r.child.PID(), syscall.SIGKILL) }
+func (r *Running) Kill() error { return r.child.Kill() }
 
 // Wait waits for the product's end.
 func (r *Running) Wait() { <-r.child.Done() }
