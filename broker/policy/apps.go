@@ -8,15 +8,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/postern-zt/postern/broker/api"
 )
-
-// maxOutageGrace bounds how long a lease may outlive an unreachable broker.
-const maxOutageGrace = 15 * time.Minute
 
 // maxSocketPath is the longest path of a Unix socket, without the final zero
 // byte (unix(7), sockaddr_un).
@@ -160,8 +156,9 @@ func (f *file) demands(a *appRule, n *yaml.Node, m map[string]*yaml.Node, where 
 		a.MinKeyAssurance = api.KeyAttested(f.word(v, where+".min_key_assurance", string(api.AttestedNone),
 			string(api.AttestedEKTofu), string(api.AttestedEKChain), string(api.AttestedVerified)))
 	}
-	a.OutageGrace = f.duration(m["outage_grace"], where+".outage_grace")
-	if a.OutageGrace > maxOutageGrace {
-		f.bad(m["outage_grace"], where+".outage_grace", "%s is above the limit of 15m", a.OutageGrace)
+	// The word is reserved (protocol, "Policy"); taking it and doing nothing
+	// would let an administrator count on it.
+	if n := m["outage_grace"]; n != nil {
+		f.bad(n, where+".outage_grace", "this version does not lengthen leases while the broker is away; take the line out")
 	}
 }

@@ -41,7 +41,6 @@ apps:
     max_age: 10m
     acr: mfa
     min_key_assurance: ek-chain
-    outage_grace: 15m
 exceptions:
   - check: disk
     device: dev-1
@@ -56,7 +55,7 @@ func TestLoadReadsEverything(t *testing.T) {
 		ID: "wiki", Name: "Wiki", Open: "http:/start", Gateway: "gw1",
 		Destinations: []string{"tcp:wiki.internal:8080", "unix:/run/wiki.sock"}, Ports: []int{80, 443}, Primary: 443,
 		Groups: []string{"staff"}, Checks: []string{"disk"}, MaxAge: 10 * time.Minute, ACR: "mfa",
-		MinKeyAssurance: api.AttestedEKChain, OutageGrace: 15 * time.Minute,
+		MinKeyAssurance: api.AttestedEKChain,
 	}
 	got, ok := p.App("wiki")
 	if diff := cmp.Diff(want, got); !ok || diff != "" {
@@ -165,16 +164,16 @@ func TestRefusals(t *testing.T) {
 		{"max_age: 10m", "max_age: -5m", "p:24: apps[0](wiki).max_age: want a length of time"},
 		{"acr: mfa", "acr: ''", "p:25: apps[0](wiki).acr: it is empty"},
 		{"min_key_assurance: ek-chain", "min_key_assurance: tpm", `p:26: apps[0](wiki).min_key_assurance: "tpm" is not one of none, ek-tofu, ek-chain, verified`},
-		{"outage_grace: 15m", "outage_grace: 16m", "p:27: apps[0](wiki).outage_grace: 16m0s is above the limit of 15m"},
-		{"  - check: disk", "  - check: disc", `p:29: exceptions[0].check: there is no check "disc"`},
-		{"    device: dev-1\n", "", "p:29: exceptions[0]: want one of device and person"},
-		{"device: dev-1", "device: dev-1\n    person: joe", "p:29: exceptions[0]: want one of device and person"},
-		{"    until: 2026-12-31\n", "", "p:29: exceptions[0]: until is missing"},
-		{"    granted_by: Joan\n", "", "p:29: exceptions[0]: granted_by is missing"},
-		{"    reason: old laptop\n", "", "p:29: exceptions[0]: reason is missing"},
+		{"acr: mfa", "acr: mfa\n    outage_grace: 5m", "p:26: apps[0](wiki).outage_grace: this version does not lengthen leases"},
+		{"  - check: disk", "  - check: disc", `p:28: exceptions[0].check: there is no check "disc"`},
+		{"    device: dev-1\n", "", "p:28: exceptions[0]: want one of device and person"},
+		{"device: dev-1", "device: dev-1\n    person: joe", "p:28: exceptions[0]: want one of device and person"},
+		{"    until: 2026-12-31\n", "", "p:28: exceptions[0]: until is missing"},
+		{"    granted_by: Joan\n", "", "p:28: exceptions[0]: granted_by is missing"},
+		{"    reason: old laptop\n", "", "p:28: exceptions[0]: reason is missing"},
 		{"checks: [disk]", "checks: &a [disk]\n    groups2: *a", `p:24: apps[0]: unknown key "groups2"`},
 		{"groups: [staff]", "groups: [&a staff, *a]", "p:22: apps[0](wiki).groups[1]: want text; anchors and aliases are not used here"},
-		{"reason: old laptop", "reason: old laptop\n---\nversion: 1", "p:34: file: a second document begins here"},
+		{"reason: old laptop", "reason: old laptop\n---\nversion: 1", "p:33: file: a second document begins here"},
 		{"providers:", "providers: [", "not YAML: "},
 	} {
 		text := strings.Replace(fill, c.from, c.to, 1)

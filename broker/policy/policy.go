@@ -49,7 +49,6 @@ type App struct {
 	MaxAge          time.Duration   // how old the oldest fact it stands on may be; 0: any age
 	ACR             string          // authentication context the sign-in must have; empty: any
 	MinKeyAssurance api.KeyAttested // lowest proven key protection; empty: any
-	OutageGrace     time.Duration   // how long a lease may outlive an unreachable broker, at most 15 minutes
 	NoPosture       bool            // "posture: none": no check decides over it
 }
 
