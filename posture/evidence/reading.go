@@ -86,6 +86,9 @@ func (r *Reading) Conclude(state fact.State, why fact.Reason) fact.Signal {
 	s := r.signal
 	s.State, s.Digest = state, r.recorder.Digest()
 	s.Source = fact.Clip(strings.Join(r.sources, "; "))
+	if failed := r.recorder.Failed(); s.Source == "" && len(failed) > 0 {
+		s.Source = fact.Clip("tried: " + strings.Join(failed, "; "))
+	}
 	if state != fact.Observed {
 		s.Reason = why
 	}

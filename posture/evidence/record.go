@@ -19,6 +19,7 @@ type Recorder struct {
 	machine Machine
 	mu      sync.Mutex
 	seen    []string
+	failed  []string // what could not be read, in order
 }
 
 // NewRecorder makes a Recorder that reads from m.
@@ -49,9 +50,21 @@ func (r *Recorder) note(op, target string, content []byte, err error) {
 	entry := fmt.Sprintf("%s %q %s", op, target, outcome)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !slices.Contains(r.seen, entry) {
-		r.seen = append(r.seen, entry)
+	if slices.Contains(r.seen, entry) {
+		return
 	}
+	r.seen = append(r.seen, entry)
+	if err != nil {
+		r.failed = append(r.failed, strings.ReplaceAll(target, "\x00", " "))
+	}
+}
+
+// Failed lists what was tried and could not be read, in order: the source of
+// an answer that is unknown for that reason.
+func (r *Recorder) Failed() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.failed)
 }
 
 func (r *Recorder) noteJSON(op, target string, v any, err error) {

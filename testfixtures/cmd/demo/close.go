@@ -16,7 +16,7 @@ const quiet = 2 * time.Second
 
 // unbroken is the longest pause that a stream of 50 ticks a second may have
 // and still count as going on.
-const unbroken = time.Second
+const unbroken = 500 * time.Millisecond
 
 // driftClosed: the product is killed while the wiki is busy.
 func (d *demo) driftClosed(ctx context.Context) (string, error) {
@@ -34,6 +34,9 @@ func (d *demo) driftClosed(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("before the drift the wiki is %s: %w", a.State, err)
 	}
 	board.MarkGap()
+	if idle := d.world.Clock.Boot() - wiki.Seen().LastByte; idle > 100*time.Millisecond {
+		return "", fmt.Errorf("the download is not busy: its last byte came %s ago", idle)
+	}
 	killed := d.world.Clock.Boot()
 	if err := d.running.Kill(); err != nil {
 		return "", err
@@ -46,8 +49,8 @@ func (d *demo) driftClosed(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	observed := fmt.Sprintf("after the kill: last byte read %.1f ms, client closed %.1f ms, gateway closed %.1f ms (%d MB had come)",
-		lab.Since(killed, seen.LastByte), lab.Since(killed, seen.ErrorAt), lab.Since(killed, cut), seen.Bytes>>20)
+	observed := fmt.Sprintf("after the kill: %s, client closed %.1f ms, gateway closed %.1f ms (%d MB had come)",
+		lastByte(lab.Since(killed, seen.LastByte)), lab.Since(killed, seen.ErrorAt), lab.Since(killed, cut), seen.Bytes>>20)
 	if seen.CleanStop {
 		return observed, errors.New("the download ended as if it were whole, want an error")
 	}
@@ -62,6 +65,15 @@ func (d *demo) driftClosed(ctx context.Context) (string, error) {
 		return observed, fmt.Errorf("the status board paused for %s: %w", b.Gap, b.Err)
 	}
 	return fmt.Sprintf("%s; the status board went on, longest pause %.0f ms; the second device's handshake stays unanswered after its lease", observed, float64(b.Gap)/1e6), nil
+}
+
+// lastByte says when the last byte was read; it may have been before the kill,
+// when the gate was shut before the next one came.
+func lastByte(ms float64) string {
+	if ms < 0 {
+		return fmt.Sprintf("no byte more (the last one %.1f ms before)", -ms)
+	}
+	return fmt.Sprintf("last byte read %.1f ms", ms)
 }
 
 // twoStreams starts a busy download from the wiki and a slow one from the

@@ -65,6 +65,18 @@ func (d *demo) signIn(ctx context.Context) (string, error) {
 
 // posture: what this machine is, as `postern posture` tells it.
 func (d *demo) posture(ctx context.Context) (string, error) {
+	var observed string
+	err := lab.Until(ctx, patience, "every signal being read", func() (bool, error) {
+		var err error
+		observed, err = d.readPosture(ctx)
+		return err == nil, err
+	})
+	return observed, err
+}
+
+// readPosture wants each of the five signals observed, absent or unknown, with
+// its source, and a reason where it is unknown.
+func (d *demo) readPosture(ctx context.Context) (string, error) {
 	r, err := d.agent.Postern(ctx, "posture", "--json")
 	if err != nil {
 		return "", err
@@ -78,9 +90,9 @@ func (d *demo) posture(ctx context.Context) (string, error) {
 		sig, ok := read.Report.Signal(want)
 		switch {
 		case !ok:
-			return strings.Join(parts, ", "), fmt.Errorf("the report has no signal %s", want)
+			return "", fmt.Errorf("the report has no signal %s", want)
 		case sig.Source == "" || sig.Reason == fact.ReasonNotYetRead:
-			return strings.Join(parts, ", "), fmt.Errorf("%s was not read: no source", want)
+			return "", fmt.Errorf("%s is %s (%s) from source %q", want, sig.State, sig.Reason, sig.Source)
 		case sig.State == fact.Observed:
 			parts = append(parts, fmt.Sprintf("%s observed", want))
 		default:
