@@ -115,8 +115,11 @@ func (d *Device) Join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = d.broker.Exchange(ctx, done.IDToken, done.Salt, owner)
-	return err
+	session, err := d.broker.Exchange(ctx, done.IDToken, done.Salt, owner)
+	if err != nil {
+		return err
+	}
+	return d.broker.Begin(session)
 }
 
 // Leased is one tunnel that this device may open, with its key.
