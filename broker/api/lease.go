@@ -72,7 +72,8 @@ const (
 	ReasonNotInGroup   = "not-in-group"
 	ReasonTooOld       = "posture-too-old"
 	ReasonNoGateway    = "no-gateway"
-	ReasonNoTunnelKey  = "no-tunnel-key" // the attestation carried no key for this app
+	ReasonNoTunnelKey  = "no-tunnel-key"   // the attestation carried no key for this app
+	ReasonKeyUsed      = "tunnel-key-used" // the attestation carried a key that served a tunnel before
 )
 
 // Forecast tells what will fail when a dated rule starts.

@@ -108,6 +108,10 @@ func (r *reading) deny(id string, reasons []string) {
 	r.lacking = r.lacking || !r.carried(id) && slices.Contains(reasons, api.ReasonNoTunnelKey)
 	r.shut(id, cause)
 	a := r.s.Apps[id]
+	if r.carried(id) && slices.Contains(reasons, api.ReasonKeyUsed) {
+		// The broker opened a tunnel with this key whose answer never came here.
+		a.KeyGen, r.lacking = r.newGen(), true
+	}
 	a.Denied = slices.Clone(reasons)
 	if len(a.Denied) == 0 {
 		a.Denied = []string{cause}

@@ -181,6 +181,18 @@ func TestMissingKeyIsSentOnceAtOnce(t *testing.T) {
 	r.answer(2*sec, api.Answer{Leases: []api.Lease{granted("a", ttlA)}}).open("a").quiet()
 }
 
+// A key that the broker knows already (the answer that opened its tunnel was
+// lost) is given up, or the application would stay denied for good.
+func TestUsedKeyIsReplacedAtOnce(t *testing.T) {
+	r := start(t).signIn(sec)
+	old := r.s.Apps["a"].KeyGen
+	r.answer(2*sec, api.Answer{Leases: []api.Lease{granted("b", ttlB)}, Denied: []api.DeniedApp{refused("a", api.ReasonKeyUsed)}}).open("b")
+	if a := r.attests(true); a.Keys["a"] == old {
+		t.Error("the used key is sent again")
+	}
+	r.both(2*sec).open("a", "b").quiet()
+}
+
 func TestBrokerThatAlwaysWantsMoreKeysMustWait(t *testing.T) {
 	r := start(t).signIn(sec)
 	atOnce := 0
