@@ -3,12 +3,15 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/signin"
 	"github.com/postern-zt/postern/client/state"
@@ -24,7 +27,8 @@ type Broker interface {
 	Enrol(ctx context.Context) error
 	Record() brokerclient.Record
 	Providers(ctx context.Context) ([]api.Provider, error)
-	Exchange(ctx context.Context, idToken, salt, owner string) (api.Person, error)
+	Exchange(ctx context.Context, idToken, salt, owner string) (brokerclient.Session, error)
+	Begin(s brokerclient.Session) error
 	Session() (brokerclient.Session, bool)
 	RememberApps(apps []api.AppInfo) error
 	Forget() (handle string, err error)
@@ -71,37 +75,60 @@ type Config struct {
 
 // Agent runs one device's client.
 type Agent struct {
-	cfg    Config
-	events chan occurred
-	keys   *Keys
-	work   sync.WaitGroup
+	cfg     Config
+	events  chan occurred
+	keys    *Keys
+	work    sync.WaitGroup
+	read    chan struct{} // closed when the machine was read for the first time
+	ended   chan struct{} // closed when the writer takes no more events
+	signing chan struct{} // holds one token while a sign-in is being finished
 
 	snap atomic.Pointer[snapshot]
 
-	mu       sync.Mutex
-	changed  chan struct{} // closed and replaced whenever the status changed
-	revision int64
-	enrolErr error // why enrolment has not succeeded
-	engine   Engine
-	owner    ipc.Peer // of the session
+	mu        sync.Mutex
+	changed   chan struct{} // closed and replaced whenever the status changed
+	revision  int64
+	enrolErr  error         // why enrolment has not succeeded, or the broker could not be asked at the start
+	reachable bool          // the last attempt to ask the broker got an answer
+	skew      time.Duration // local wall clock minus the broker's
+	engine    Engine
+	owner     ipc.Peer // of the session
 }
 
 // occurred is an event with the moment its cause was noticed.
 type occurred struct {
-	event   state.Event
-	noticed time.Duration // boot time
-	owner   *ipc.Peer     // of the session that begins with the event
+	event    state.Event
+	noticed  time.Duration // boot time
+	session  int           // the sign-in that the event is about, counted by the writer; 0: whichever
+	signIn   *signIn       // that begins with the event
+	asker    *ipc.Peer     // the OS user who wants it; nil: no user does
+	observed time.Time     // of an answer: the oldest reading in the report that it answers
+	done     chan<- error  // takes one answer when everything is carried out; may be nil
+}
+
+// signIn is a session that is to begin.
+type signIn struct {
+	owner   ipc.Peer
+	session brokerclient.Session
+	kept    bool // it is the broker client's session already
 }
 
 // snapshot is what others may see of the state.
 type snapshot struct {
 	state    state.State
-	clientMS float64 // of the last revocation
+	observed time.Time // oldest reading in the last accepted attestation
+	clientMS float64   // of the last revocation
 }
 
 // New makes an agent; Run starts it.
 func New(cfg Config) *Agent {
-	a := &Agent{cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}), revision: time.Now().UnixNano() % 1e9}
+	a := &Agent{
+		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}),
+		read: make(chan struct{}), ended: make(chan struct{}), signing: make(chan struct{}, 1),
+		// Anywhere: who still waits for a change of the agent before must not
+		// take this one's status for one already seen.
+		revision: 1 + rand.Int64N(1<<40),
+	}
 	a.snap.Store(&snapshot{state: state.New(seed(cfg.Broker.Record().UEID))})
 	return a
 }
@@ -115,15 +142,40 @@ func seed(ueid string) uint64 {
 	return s
 }
 
-// post hands an event to the one writer; it is dropped when the agent ends.
-func (a *Agent) post(ctx context.Context, e state.Event, noticed time.Duration) {
+// post hands an event to the one writer; it is dropped when the context ends.
+func (a *Agent) post(ctx context.Context, o occurred) {
 	select {
-	case a.events <- occurred{event: e, noticed: noticed}:
+	case a.events <- o:
 	case <-ctx.Done():
 	}
 }
 
-// Run works until the context ends, and leaves with every tunnel shut.
+// ask hands an event to the one writer and returns when it is carried out.
+func (a *Agent) ask(ctx context.Context, o occurred) error {
+	done := make(chan error, 1)
+	o.done = done
+	select {
+	case a.events <- o:
+	case <-a.ended:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-a.ended:
+		return errEnded
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// errEnded answers who asks an agent that has stopped.
+var errEnded = errors.New("the agent is stopping")
+
+// Run works until the context ends, and leaves with every tunnel shut. It is
+// called once.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -133,6 +185,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		a.resume(s)
 	}
 	a.loop(ctx)
+	close(a.ended)
 	cancel()
 	a.work.Wait()
 	return nil
@@ -154,8 +207,7 @@ func (a *Agent) loop(ctx context.Context) {
 		case o := <-a.events:
 			w.step(ctx, o)
 		case <-tick:
-			w.timer.Stop()
-			w.timer = nil
+			w.stopTimer()
 			w.step(ctx, occurred{event: state.Tick{At: a.cfg.Clock.Boot()}, noticed: a.cfg.Clock.Boot()})
 		}
 	}
@@ -168,8 +220,14 @@ func (a *Agent) resume(s brokerclient.Session) {
 		a.cfg.Log.Warn("the kept session names no owner; sign in again")
 		return
 	}
+	if a.cfg.Owner.Known && !owner.Same(a.cfg.Owner) {
+		a.cfg.Log.Warn("the kept session is of another user than this agent; sign in again")
+		return
+	}
 	now := a.cfg.Clock.Boot()
-	a.events <- occurred{event: state.SignedIn{At: now, Person: s.Person, KnownApps: s.Apps, Ends: a.sessionEnd(s)}, noticed: now, owner: &owner}
+	// Its end is the broker's to say: until that has told its time, nothing
+	// here can be held against it.
+	a.events <- occurred{event: state.SignedIn{At: now, Person: s.Person, KnownApps: s.Apps}, noticed: now, signIn: &signIn{owner: owner, session: s, kept: true}}
 }
 
 // sessionEnd turns the session's end in broker time into boot time.
@@ -204,10 +262,49 @@ func (a *Agent) currentEngine() Engine {
 }
 
 // tell wakes everyone who waits for a change of the status.
-func (a *Agent) tell() {
+func (a *Agent) tell() { a.note(func() bool { return true }) }
+
+// note changes what the lock guards, and tells if the change can be seen.
+func (a *Agent) note(change func() (visible bool)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !change() {
+		return
+	}
 	a.revision++
 	close(a.changed)
 	a.changed = make(chan struct{})
+}
+
+// shownSkew is the least change of the clocks' difference that is told: the
+// broker's time is known to the second only.
+const shownSkew = 2 * time.Second
+
+// contact notes whether the broker answered, and what its clock says.
+func (a *Agent) contact(answered bool) {
+	skew := a.cfg.Broker.Skew()
+	a.note(func() bool {
+		visible := a.reachable != answered
+		a.reachable = answered
+		if answered && (skew-a.skew).Abs() >= shownSkew {
+			a.skew, visible = skew, true
+		}
+		return visible
+	})
+}
+
+// asked is contact after a call: a refusal is an answer, too, and a call that
+// was given up says nothing.
+func (a *Agent) asked(err error) {
+	var no *apiclient.Rejected
+	if answered := err == nil || errors.As(err, &no); answered || !errors.Is(err, context.Canceled) {
+		a.contact(answered)
+	}
+	if err == nil {
+		a.note(func() bool {
+			visible := a.enrolErr != nil
+			a.enrolErr = nil
+			return visible
+		})
+	}
 }

@@ -47,7 +47,8 @@ func (k *Keys) Private(app string, gen int) (wg.PrivateKey, error) {
 	return p, nil
 }
 
-// Retire forgets every key of an older generation than the one now wanted.
+// Retire forgets every key of an older generation than the one now wanted, and
+// those of applications that are not wanted.
 func (k *Keys) Retire(wanted map[string]int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -57,6 +58,9 @@ func (k *Keys) Retire(wanted map[string]int) {
 			if !ok || gen < now {
 				delete(gens, gen)
 			}
+		}
+		if len(gens) == 0 {
+			delete(k.keys, app)
 		}
 	}
 }

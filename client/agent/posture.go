@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"math/rand/v2"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/client/state"
@@ -45,18 +47,21 @@ func (a *Agent) posture(ctx context.Context) {
 		}
 	}
 	a.work.Go(func() { a.everything(ctx) })
-	w.edr(ctx, a.cfg.Clock.Boot())
+	// A program that was opened before it was watched may start only now, so
+	// the first looks follow each other as after a start.
+	w.look(ctx, a.cfg.Clock.Boot())
 	for ctx.Err() == nil {
 		timer := a.cfg.Clock.NewTimer(w.next())
 		select {
 		case <-ctx.Done():
-		case e := <-told:
-			if e.Cause == watch.CauseExec {
-				w.retry = 0
+		case e, ok := <-told:
+			if !ok { // the watcher has ended; the polls go on
+				told = nil
+				break
 			}
-			w.edr(ctx, e.At)
+			w.told(ctx, e)
 		case <-timer.C():
-			w.edr(ctx, a.cfg.Clock.Boot())
+			w.look(ctx, a.cfg.Clock.Boot())
 		}
 		timer.Stop()
 	}
@@ -67,10 +72,13 @@ func (a *Agent) posture(ctx context.Context) {
 func (a *Agent) everything(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
 		_, changes := a.cfg.Posture.Reread(ctx, allSignals...)
-		if first || len(changes) > 0 {
+		if first {
+			close(a.read)
+		}
+		if len(changes) > 0 {
 			a.report(ctx, changes, a.cfg.Clock.Boot())
 		}
-		due := a.cfg.Clock.Boot() + backstop - time.Duration(rand.Int64N(int64(backstop/5)))
+		due := a.cfg.Clock.Boot() + backstop - rand.N(backstop/5)
 		for ctx.Err() == nil && a.cfg.Clock.Boot() < due {
 			at := due
 			if next, ok := a.cfg.Posture.NextExpiry(); ok {
@@ -91,7 +99,7 @@ func (a *Agent) everything(ctx context.Context) {
 
 // report hands changes to the one writer.
 func (a *Agent) report(ctx context.Context, changes []fact.Change, noticed time.Duration) {
-	a.post(ctx, state.PostureChanged{At: a.cfg.Clock.Boot(), Worse: fact.Worsened(changes)}, noticed)
+	a.post(ctx, occurred{event: state.PostureChanged{At: a.cfg.Clock.Boot(), Worse: fact.Worsened(changes)}, noticed: noticed})
 }
 
 // watcher follows the endpoint security products. It belongs to one goroutine.
@@ -116,42 +124,95 @@ func (w *watcher) next() time.Duration {
 	return now + backstop
 }
 
-// edr watches first and reads after, so that a process that ends in between
+// told acts on an event. What an end means is read at once; what runs now is
+// looked for after.
+func (w *watcher) told(ctx context.Context, e watch.Event) {
+	switch e.Cause {
+	case watch.CauseExec:
+		w.retry = 0
+	case watch.CauseExit:
+		w.reread(ctx, e.At)
+	}
+	w.look(ctx, e.At)
+}
+
+// look watches first and reads after, so that a process that ends in between
 // is noticed by one or the other.
-func (w *watcher) edr(ctx context.Context, noticed time.Duration) {
+func (w *watcher) look(ctx context.Context, noticed time.Duration) {
 	a := w.agent
 	if a.cfg.Watch != nil {
 		procs, err := a.cfg.Machine.Processes(ctx)
 		if err != nil {
 			a.cfg.Log.Debug("list processes", "error", err)
 		}
-		pids, exe := w.watched(procs)
+		pids, exe := w.watched(ctx, procs)
 		if err := a.cfg.Watch.SetProcesses(fact.SignalEDR, pids, exe); err != nil {
 			a.cfg.Log.Warn("watch processes; a poll does alone", "error", err)
 		}
 	}
-	report, changes := a.cfg.Posture.Reread(ctx, fact.SignalEDR)
+	w.reread(ctx, noticed)
+}
+
+// reread reads the signal and hands on what changed.
+func (w *watcher) reread(ctx context.Context, noticed time.Duration) {
+	report, changes := w.agent.cfg.Posture.Reread(ctx, fact.SignalEDR)
 	was := w.missing
 	w.missing = missing(report)
 	if was && !w.missing {
 		w.retry = len(settle)
 	}
 	if len(changes) > 0 {
-		a.report(ctx, changes, noticed)
+		w.agent.report(ctx, changes, noticed)
 	}
 }
 
 // watched picks the processes of declared products.
-func (w *watcher) watched(procs []evidence.Process) ([]int, map[int]string) {
+func (w *watcher) watched(ctx context.Context, procs []evidence.Process) ([]int, map[int]string) {
+	paths := slices.Clone(w.paths)
+	for _, p := range w.paths {
+		if real := w.resolve(ctx, p); real != p {
+			paths = append(paths, real)
+		}
+	}
 	var pids []int
 	exe := map[int]string{}
 	for _, p := range procs {
-		if !p.Deleted && slices.Contains(w.paths, p.Executable) {
+		if !p.Deleted && slices.Contains(paths, p.Executable) {
 			pids = append(pids, p.PID)
 			exe[p.PID] = p.Executable
 		}
 	}
 	return pids, exe
+}
+
+// maxLinks bounds the steps of resolve.
+const maxLinks = 64
+
+// resolve follows the symbolic links of a path, part by part: the system names
+// a process by the file it was started from, a row may name a link to it.
+func (w *watcher) resolve(ctx context.Context, p string) string {
+	m := w.agent.cfg.Machine
+	if m.System() == evidence.Windows || !path.IsAbs(p) {
+		return p
+	}
+	at, rest := "/", strings.Split(path.Clean(p), "/")
+	for steps := 0; len(rest) > 0 && steps < maxLinks; steps++ {
+		next := path.Join(at, rest[0])
+		rest = rest[1:]
+		if next == at {
+			continue
+		}
+		target, err := m.ReadLink(ctx, next)
+		if err != nil { // not a link, or not there
+			at = next
+			continue
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+		if path.IsAbs(target) {
+			at = "/"
+		}
+	}
+	return path.Join(at, path.Join(rest...))
 }
 
 // missing reports whether a listed product does not run.

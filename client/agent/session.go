@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -35,15 +36,12 @@ func parseOwner(s string) (ipc.Peer, bool) {
 }
 
 // enrol introduces the device, again and again until the broker has taken it
-// or has said no; then once a minute, since an administrator may change that.
+// or has said no; then once a minute, since an administrator may change that. A
+// device that is enrolled only looks whether the broker is there.
 func (a *Agent) enrol(ctx context.Context) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
-		err := a.cfg.Broker.Enrol(ctx)
-		a.mu.Lock()
-		a.enrolErr = err
-		a.mu.Unlock()
-		a.tell()
-		if err == nil {
+		err := a.introduce(ctx)
+		if err == nil || ctx.Err() != nil {
 			return
 		}
 		delay := min(10*time.Second, 250*time.Millisecond<<min(attempt, 6))
@@ -51,9 +49,30 @@ func (a *Agent) enrol(ctx context.Context) {
 		if errors.As(err, &no) {
 			delay = time.Minute
 		}
-		a.cfg.Log.Warn("enrol this device", "error", err)
+		a.cfg.Log.Warn("introduce this device to the broker", "error", err)
 		a.pause(ctx, delay)
 	}
+}
+
+// introduce enrols the device, or asks the broker for what it tells everybody
+// if that is done.
+func (a *Agent) introduce(ctx context.Context) error {
+	var err error
+	if enrolled := a.cfg.Broker.Record().DeviceID != ""; enrolled {
+		_, err = a.cfg.Broker.Providers(ctx)
+	} else {
+		err = a.cfg.Broker.Enrol(ctx)
+	}
+	if ctx.Err() != nil {
+		return err
+	}
+	a.asked(err)
+	a.note(func() bool {
+		same := err == nil && a.enrolErr == nil || err != nil && a.enrolErr != nil && err.Error() == a.enrolErr.Error()
+		a.enrolErr = err
+		return !same || err == nil // what enrolment brought is shown
+	})
+	return err
 }
 
 // pause waits on the boot clock or for the end.
@@ -66,24 +85,50 @@ func (a *Agent) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// events4ever listens to the broker while somebody is signed in. Losing the
-// stream costs latency and nothing else; reconnects are spread.
-func (a *Agent) events4ever(ctx context.Context) {
+const (
+	// steady is how long a stream must have lived for the next to follow soon.
+	steady = 30 * time.Second
+	// apart spreads the agents of an organisation after its broker came back.
+	apart = 500 * time.Millisecond
+)
+
+// follow listens to the broker's events for one sign-in until the context
+// ends. Losing the stream costs latency and nothing else.
+func (a *Agent) follow(ctx context.Context, session int) {
 	for attempt := 0; ctx.Err() == nil; attempt++ {
 		began := a.cfg.Clock.Boot()
-		err := a.cfg.Broker.Events(ctx, func(name string, e api.Event) {
-			now := a.cfg.Clock.Boot()
-			a.post(ctx, state.BrokerSays{At: now, Name: name, Event: e}, now)
-		})
-		if a.cfg.Clock.Boot()-began > 30*time.Second {
+		err := a.cfg.Broker.Events(ctx, func(name string, e api.Event) { a.brokerSays(ctx, session, name, e) })
+		if ctx.Err() != nil {
+			return
+		}
+		a.cfg.Log.Debug("the broker's events ended", "error", err)
+		if a.cfg.Clock.Boot()-began > steady {
 			attempt = 0
 		}
-		if err != nil && ctx.Err() == nil {
-			a.cfg.Log.Debug("the broker's events ended", "error", err)
+		if ends(err) { // it is an attestation's to find out and to act on
+			a.brokerSays(ctx, session, api.EventAttestNow, api.Event{})
 		}
-		spread := time.Duration(seed(a.cfg.Broker.Record().UEID+strconv.Itoa(attempt)) % uint64(500*time.Millisecond))
-		a.pause(ctx, min(10*time.Second, 250*time.Millisecond<<min(attempt, 6))+spread)
+		a.pause(ctx, min(10*time.Second, 250*time.Millisecond<<min(attempt, 6))+rand.N(apart))
 	}
+}
+
+func (a *Agent) brokerSays(ctx context.Context, session int, name string, e api.Event) {
+	now := a.cfg.Clock.Boot()
+	a.post(ctx, occurred{event: state.BrokerSays{At: now, Name: name, Event: e}, noticed: now, session: session})
+}
+
+// ends reports whether the broker refused the stream for a reason that ends
+// more than the stream.
+func ends(err error) bool {
+	var no *apiclient.Rejected
+	if !errors.As(err, &no) {
+		return false
+	}
+	switch no.Code {
+	case api.CodeSignedOut, api.CodeUnknownDevice, api.CodeDeviceRevoked, api.CodeQuarantined:
+		return true
+	}
+	return false
 }
 
 // refused is an error for people at the local socket.
@@ -91,17 +136,26 @@ func refused(code, message, hint string) error {
 	return &localapi.Refused{Code: code, Message: message, Hint: hint}
 }
 
+// notOwner is why a peer may not touch the session; nil if it may.
+func (a *Agent) notOwner(peer ipc.Peer) error {
+	if who, session := a.Owner(); session && !who.Same(peer) {
+		return refused(localapi.CodeNotOwner, "another user of this computer is signed in", "that user has to sign out first")
+	}
+	return nil
+}
+
 // StartSignIn begins a sign-in for an OS user.
 func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI string) (localapi.SignIn, error) {
-	a.mu.Lock()
-	enrolErr := a.enrolErr
-	a.mu.Unlock()
+	if err := a.notOwner(peer); err != nil {
+		return localapi.SignIn{}, err
+	}
 	if a.cfg.Broker.Record().DeviceID == "" {
-		if err := a.cfg.Broker.Enrol(ctx); err != nil {
-			return localapi.SignIn{}, refused("not-enrolled", "this device is not enrolled yet: "+first(err, enrolErr).Error(), "check the enrolment token in the settings, or ask your administrator")
+		if err := a.introduce(ctx); err != nil {
+			return localapi.SignIn{}, refused("not-enrolled", "this device is not enrolled yet: "+err.Error(), "check the enrolment token in the settings, or ask your administrator")
 		}
 	}
 	providers, err := a.cfg.Broker.Providers(ctx)
+	a.asked(err)
 	if err != nil {
 		return localapi.SignIn{}, refused("broker-unreachable", err.Error(), "check the network and try again")
 	}
@@ -115,15 +169,6 @@ func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI stri
 	return localapi.SignIn{ID: s.ID, URL: s.URL, State: s.State, ExpiresInMS: signin.Life.Milliseconds()}, nil
 }
 
-func first(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return errors.New("no reason given")
-}
-
 func forPeople(err error) error {
 	var e *signin.Error
 	if errors.As(err, &e) {
@@ -132,27 +177,38 @@ func forPeople(err error) error {
 	return err
 }
 
-// FinishSignIn exchanges what the browser brought for a session of this person.
+// FinishSignIn exchanges what the browser brought for a session of this person
+// and returns when it has begun. One is finished at a time: the exchange ends
+// the device's session before, so whose that is must not change under it.
 func (a *Agent) FinishSignIn(ctx context.Context, peer ipc.Peer, f localapi.Finish) error {
+	select {
+	case a.signing <- struct{}{}:
+		defer func() { <-a.signing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if err := a.notOwner(peer); err != nil {
+		return err
+	}
 	done, err := a.cfg.SignIns.Finish(ctx, signin.Callback{ID: f.ID, Code: f.Code, State: f.State, Issuer: f.Iss, Error: f.Error, ErrorDescription: f.ErrorDescription}, ownerOf(peer))
 	if err != nil {
 		return forPeople(err)
 	}
-	person, err := a.cfg.Broker.Exchange(ctx, done.IDToken, done.Salt, ownerOf(peer))
+	return a.accept(ctx, peer, done)
+}
+
+// accept makes a finished sign-in the session of its OS user.
+func (a *Agent) accept(ctx context.Context, peer ipc.Peer, done signin.Done) error {
+	s, err := a.cfg.Broker.Exchange(ctx, done.IDToken, done.Salt, ownerOf(peer))
+	a.asked(err)
 	if err != nil {
 		return refused("sign-in-not-accepted", fmt.Sprintf("the broker did not take the sign-in: %v", err), "run `postern login` again; if it goes on, ask your administrator")
 	}
 	now := a.cfg.Clock.Boot()
-	ends := time.Duration(0)
-	if s, ok := a.cfg.Broker.Session(); ok {
-		ends = a.sessionEnd(s)
-	}
-	select {
-	case a.events <- occurred{event: state.SignedIn{At: now, Person: person, Ends: ends}, noticed: now, owner: &peer}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return a.ask(ctx, occurred{
+		event: state.SignedIn{At: now, Person: s.Person, Ends: a.sessionEnd(s)}, noticed: now,
+		signIn: &signIn{owner: peer, session: s}, asker: &peer,
+	})
 }
 
 // CancelSignIn gives a sign-in up.
@@ -161,11 +217,11 @@ func (a *Agent) CancelSignIn(_ context.Context, peer ipc.Peer, id string) error 
 	return nil
 }
 
-// SignOut closes everything and ends the session.
-func (a *Agent) SignOut(ctx context.Context, _ ipc.Peer) error {
+// SignOut closes everything, ends the session, and returns when that is done
+// here; the broker is told beside.
+func (a *Agent) SignOut(ctx context.Context, peer ipc.Peer) error {
 	now := a.cfg.Clock.Boot()
-	a.post(ctx, state.SignedOut{At: now, Cause: state.CauseSignedOut}, now)
-	return nil
+	return a.ask(ctx, occurred{event: state.SignedOut{At: now, Cause: state.CauseSignedOut}, noticed: now, asker: &peer})
 }
 
 // Owner is the OS user whose session it is.

@@ -21,12 +21,17 @@ import (
 // sameFace reports whether two states look the same to people, the counting
 // down of leases excepted.
 func sameFace(a, b state.State) bool {
-	if a.Headline(a.Now) != b.Headline(b.Now) || a.Online != b.Online || a.LastRevocation != b.LastRevocation || !sameApps(a, b) || !reflect.DeepEqual(a.Checks, b.Checks) {
+	if a.Headline(a.Now) != b.Headline(b.Now) || a.Online != b.Online || a.BrokerError != b.BrokerError || a.Verdict != b.Verdict ||
+		a.LastRevocation != b.LastRevocation || !sameApps(a, b) {
+		return false
+	}
+	if !reflect.DeepEqual(a.Session.Person, b.Session.Person) || !reflect.DeepEqual(a.Rejection, b.Rejection) ||
+		!reflect.DeepEqual(a.Checks, b.Checks) || !reflect.DeepEqual(a.Forecast, b.Forecast) {
 		return false
 	}
 	for id, x := range a.Apps {
 		y := b.Apps[id]
-		if (x.Lease == nil) != (y.Lease == nil) || !reflect.DeepEqual(x.Denied, y.Denied) || x.ClosedCause != y.ClosedCause {
+		if a.Live(id, a.Now) != b.Live(id, b.Now) || !slices.Equal(x.Denied, y.Denied) || x.ClosedCause != y.ClosedCause {
 			return false
 		}
 	}
@@ -35,18 +40,19 @@ func sameFace(a, b state.State) bool {
 
 // Status is everything a person may be shown.
 func (a *Agent) Status() localapi.Status {
+	// The revision first: should something change meanwhile, what is told
+	// under it is newer than it, never older.
+	a.mu.Lock()
+	rev, enrolErr, eng, reachable, skew := a.revision, a.enrolErr, a.engine, a.reachable, a.skew
+	a.mu.Unlock()
 	snap := a.snap.Load()
 	s, now := snap.state, a.cfg.Clock.Boot()
 	out := localapi.Status{
-		Version: a.cfg.Version, Scope: a.cfg.Scope, Socket: a.cfg.Socket, State: s.Headline(now),
-		Broker: localapi.Broker{URL: a.cfg.BrokerURL, Reachable: s.Online, ClockSkewMS: a.cfg.Broker.Skew().Milliseconds()},
-		Device: a.device(), Posture: posture(s, a.cfg.Posture.Last()),
+		Revision: rev, Version: a.cfg.Version, Scope: a.cfg.Scope, Socket: a.cfg.Socket, State: s.Headline(now),
+		Broker: localapi.Broker{URL: a.cfg.BrokerURL, Reachable: reachable, ClockSkewMS: skew.Milliseconds()},
+		Device: a.device(), Posture: posture(s, snap.observed),
 	}
-	a.mu.Lock()
-	out.Revision = a.revision
-	enrolErr, eng := a.enrolErr, a.engine
-	a.mu.Unlock()
-	out.Reasons, out.Message = explain(s, enrolErr)
+	out.Reasons, out.Message = explain(s, out.Device.Enrolled, enrolErr)
 	if s.Session.SignedIn {
 		p := s.Session.Person
 		out.User = &localapi.User{Subject: p.Subject, Email: p.Email, Name: p.Name}
@@ -69,20 +75,26 @@ func (a *Agent) device() localapi.Device {
 	}
 }
 
-func posture(s state.State, r fact.Report) localapi.Posture {
-	p := localapi.Posture{Verdict: string(s.Verdict)}
+func posture(s state.State, observed time.Time) localapi.Posture {
+	p := localapi.Posture{Verdict: string(s.Verdict), ObservedAt: observed}
 	if p.Verdict == "" {
 		p.Verdict = string(api.TierNone)
-	}
-	for _, sig := range r.Signals {
-		if p.ObservedAt.IsZero() || sig.ObservedAt.Before(p.ObservedAt) {
-			p.ObservedAt = sig.ObservedAt
-		}
 	}
 	for _, c := range s.Checks {
 		p.Checks = append(p.Checks, localapi.Check{Code: c.Code, Name: c.Name, Outcome: string(c.Outcome), Enforced: c.Enforced, Remedy: localapi.Remedy(c.Remedy), Missing: c.Missing})
 	}
 	return p
+}
+
+// oldest is when the oldest signal of a report was read.
+func oldest(r fact.Report) time.Time {
+	var t time.Time
+	for i, s := range r.Signals {
+		if i == 0 || s.ObservedAt.Before(t) {
+			t = s.ObservedAt
+		}
+	}
+	return t
 }
 
 // cause is the first fact that got worse, or the code of whoever closed.
@@ -94,21 +106,31 @@ func cause(r state.Revocation) string {
 }
 
 // explain says in one sentence why it does not go further.
-func explain(s state.State, enrolErr error) ([]string, string) {
+func explain(s state.State, enrolled bool, enrolErr error) ([]string, string) {
 	var no *apiclient.Rejected
 	switch {
-	case errors.As(enrolErr, &no):
-		return []string{no.Code}, "The broker did not take this device: " + no.Detail + "."
-	case enrolErr != nil:
-		return []string{"broker-unreachable"}, "The broker could not be asked to enrol this device: " + enrolErr.Error() + "."
+	case !enrolled && errors.As(enrolErr, &no):
+		return []string{no.Code}, sentence("The broker did not take this device", no.Detail)
+	case !enrolled && enrolErr != nil:
+		return []string{"broker-unreachable"}, sentence("This device is not enrolled yet", enrolErr.Error())
 	case s.Rejection != nil:
-		return []string{s.Rejection.Code}, "The broker refused: " + s.Rejection.Text + "."
+		return []string{s.Rejection.Code}, sentence("The broker refused", s.Rejection.Text)
+	case !s.Session.SignedIn && enrolErr != nil:
+		return []string{"broker-unreachable"}, sentence("Nobody is signed in, and the broker cannot be asked", enrolErr.Error())
 	case !s.Session.SignedIn:
 		return nil, "Nobody is signed in. Run `postern login`."
 	case !s.Online:
-		return []string{"broker-unreachable"}, "The broker cannot be asked; applications stay open until their leases end. " + s.BrokerError
+		return []string{"broker-unreachable"}, sentence("The broker cannot be asked; applications stay open until their leases end", s.BrokerError)
 	}
 	return nil, ""
+}
+
+// sentence joins what is the matter and why.
+func sentence(what, why string) string {
+	if why = strings.TrimRight(why, ". "); why == "" {
+		return what + "."
+	}
+	return what + ": " + why + "."
 }
 
 func (a *Agent) apps(s state.State, eng Engine, now time.Duration) []localapi.App {
@@ -121,10 +143,10 @@ func (a *Agent) apps(s state.State, eng Engine, now time.Duration) []localapi.Ap
 	var out []localapi.App
 	for _, id := range slices.Sorted(maps.Keys(s.Apps)) {
 		x, e := s.Apps[id], local[id]
-		app := localapi.App{ID: id, Name: x.Info.Name, State: localapi.AppClosed, LocalAddress: e.Primary, URL: address(x.Info.Open, e.Primary), Reasons: x.Denied}
+		app := localapi.App{ID: id, Name: x.Info.Name, State: localapi.AppClosed, LocalAddress: e.Primary, Reasons: x.Denied}
 		switch {
 		case s.Live(id, now):
-			app.State = e.State
+			app.State, app.URL = e.State, address(x.Info.Open, e.Primary)
 			app.LeaseRemainingMS = (x.Lease.Until - now).Milliseconds()
 			app.TunnelPublicKey, app.RxBytes, app.TxBytes = e.PublicKey, int64(e.Rx), int64(e.Tx)
 		case len(x.Denied) > 0:

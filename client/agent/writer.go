@@ -3,6 +3,9 @@ package agent
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
@@ -25,24 +28,68 @@ type writer struct {
 	agent    *Agent
 	state    state.State
 	timer    clock.Timer
+	session  int                // counts sign-ins
 	flight   context.CancelFunc // of the attestation in the air
 	stream   context.CancelFunc // of the broker's events
 	digest   string             // of the last accepted report
+	observed time.Time          // oldest reading of that report
 	clientMS float64
 }
 
-// step takes one event through the state machine and carries out its effects,
-// tunnels first: what must be shut is shut before anything is sent.
+// step carries out one event and answers who waits for that.
 func (w *writer) step(ctx context.Context, o occurred) {
-	if e, ok := o.event.(state.Answered); ok {
-		w.digest = e.Answer.ReportDigest
+	err := w.admit(o)
+	if err == nil {
+		w.take(ctx, o)
+	} else if o.signIn != nil {
+		w.revoke(ctx, o.signIn.session.Refresh)
 	}
+	if o.done != nil {
+		o.done <- err
+	}
+}
+
+// admit says whether an event may happen, here where nothing changes beside,
+// and makes the session that begins with it the broker client's.
+func (w *writer) admit(o occurred) error {
+	if o.session != 0 && o.session != w.session {
+		return errPast
+	}
+	if o.asker != nil {
+		if err := w.agent.notOwner(*o.asker); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.signIn == nil:
+		return nil
+	case o.signIn.kept && w.session > 0: // somebody was quicker
+		return errPast
+	case o.signIn.kept:
+		return nil
+	}
+	// What is under way for the session before must not meet the new one.
+	w.cancelFlight()
+	w.endStream()
+	return w.agent.cfg.Broker.Begin(o.signIn.session)
+}
+
+// errPast drops what comes late from a sign-in that is over.
+var errPast = errors.New("the sign-in is over")
+
+// take takes one event through the state machine and carries out its effects,
+// tunnels first: what must be shut is shut before anything is sent.
+func (w *writer) take(ctx context.Context, o occurred) {
 	before := w.state
 	next, effects := state.Next(w.state, o.event)
 	w.state = next
-	if o.owner != nil {
-		w.agent.begin(*o.owner)
+	w.noteAnswer(before, o)
+	if o.signIn != nil {
+		w.session++
+		w.endStream()
+		w.agent.begin(o.signIn.owner)
 	}
+	w.stopTimer() // without a new moment there is nothing to wait for
 	for _, e := range effects {
 		w.do(ctx, e)
 		if _, ok := e.(state.Tunnels); ok {
@@ -50,11 +97,29 @@ func (w *writer) step(ctx context.Context, o occurred) {
 		}
 	}
 	w.listen(ctx)
-	w.agent.snap.Store(&snapshot{state: w.state, clientMS: w.clientMS})
-	if !sameFace(before, w.state) {
-		w.agent.tell()
+	w.show(before)
+	w.remember(before, o.signIn != nil)
+}
+
+// noteAnswer keeps what the next attestation and people need of an answer.
+func (w *writer) noteAnswer(before state.State, o occurred) {
+	e, ok := o.event.(state.Answered)
+	if !ok || before.Flight == nil || before.Flight.ID != e.Flight || w.state.Flight != nil && w.state.Flight.ID == e.Flight {
+		return
 	}
-	w.remember(before)
+	w.digest, w.observed = e.Answer.ReportDigest, o.observed
+}
+
+// show lets others see the state, and tells them if it looks different.
+func (w *writer) show(before state.State) {
+	a, s := w.agent, w.state
+	was := a.snap.Swap(&snapshot{state: s, observed: w.observed, clientMS: w.clientMS})
+	if !sameFace(before, s) || !was.observed.Equal(w.observed) {
+		a.tell()
+	}
+	if s.Session.SignedIn && (s.Answered || s.Rejection != nil || !s.Online) {
+		a.contact(s.Online)
+	}
 }
 
 // measure notes how long a revocation took, from noticing its cause to every
@@ -77,9 +142,7 @@ func (w *writer) do(ctx context.Context, e state.Effect) {
 	case state.CancelAttest:
 		w.cancelFlight()
 	case state.WakeAt:
-		if w.timer != nil {
-			w.timer.Stop()
-		}
+		w.stopTimer()
 		w.timer = a.cfg.Clock.NewTimer(e.At)
 	case state.ForgetSession:
 		w.forget(ctx)
@@ -94,17 +157,39 @@ func (w *writer) cancelFlight() {
 	}
 }
 
+func (w *writer) stopTimer() {
+	if w.timer != nil {
+		w.timer.Stop()
+		w.timer = nil
+	}
+}
+
+func (w *writer) endStream() {
+	if w.stream != nil {
+		w.stream()
+		w.stream = nil
+	}
+}
+
 // forget drops the session here at once and ends it at the broker beside.
 func (w *writer) forget(ctx context.Context) {
 	a := w.agent
+	w.endStream()
 	handle, err := a.cfg.Broker.Forget()
 	if err != nil {
 		a.cfg.Log.Error("forget session", "error", err)
 	}
-	w.digest = ""
+	a.keys.Retire(nil)
+	w.digest, w.observed = "", time.Time{}
+	w.revoke(ctx, handle)
+}
+
+// revoke ends a session at the broker, beside the loop.
+func (w *writer) revoke(ctx context.Context, handle string) {
 	if handle == "" {
 		return
 	}
+	a := w.agent
 	a.work.Go(func() {
 		if err := a.cfg.Broker.Revoke(ctx, handle); err != nil {
 			a.cfg.Log.Warn("end the session at the broker; its leases run out by themselves", "error", err)
@@ -112,63 +197,97 @@ func (w *writer) forget(ctx context.Context) {
 	})
 }
 
+// firstReading bounds how long an attestation waits for the machine to have
+// been read once. A collector's deadline is shorter; what hangs longer is
+// attested as not yet read.
+const firstReading = 6 * time.Second
+
 // attest sends one attestation beside the loop; how it ends is an event.
 func (w *writer) attest(ctx context.Context, e state.Attest) {
 	w.cancelFlight()
 	a := w.agent
-	in := brokerclient.Attestation{Report: a.cfg.Posture.Last(), LastDigest: w.digest}
-	for app, gen := range e.Keys {
-		pub, err := a.keys.Public(app, gen)
-		if err != nil {
-			a.cfg.Log.Error("make tunnel key", "app", app, "error", err)
-			continue
-		}
-		in.Wanted = append(in.Wanted, attest.Wanted{App: app, PublicKey: pub.String()})
-	}
+	in := brokerclient.Attestation{LastDigest: w.digest, Wanted: w.wanted(e.Keys)}
 	a.keys.Retire(e.Keys)
 	flight, cancel := context.WithCancel(ctx)
 	w.flight = cancel
 	a.work.Go(func() {
 		defer cancel()
+		a.awaitReading(flight)
+		in.Report = a.cfg.Posture.Last()
 		answer, sent, err := a.cfg.Broker.Attest(flight, in)
 		if flight.Err() != nil {
 			return // cancelled: whatever came of it is not heard
 		}
 		now := a.cfg.Clock.Boot()
 		var no *apiclient.Rejected
+		o := occurred{noticed: now, observed: oldest(in.Report)}
 		switch {
 		case err == nil:
-			a.post(ctx, state.Answered{At: now, Flight: e.Flight, SentAt: sent, Answer: answer}, now)
+			o.event = state.Answered{At: now, Flight: e.Flight, SentAt: sent, Answer: answer}
 		case errors.As(err, &no):
-			a.post(ctx, state.Rejected{At: now, Flight: e.Flight, Code: no.Code, Text: no.Detail}, now)
+			o.event = state.Rejected{At: now, Flight: e.Flight, Code: no.Code, Text: no.Detail}
 		default:
-			a.post(ctx, state.Unreachable{At: now, Flight: e.Flight, Text: err.Error()}, now)
+			o.event = state.Unreachable{At: now, Flight: e.Flight, Text: err.Error()}
 		}
+		a.post(ctx, o)
 	})
+}
+
+// wanted gives the public keys that an attestation carries, as many as fit.
+func (w *writer) wanted(gens map[string]int) []attest.Wanted {
+	a := w.agent
+	var out []attest.Wanted
+	for _, app := range slices.Sorted(maps.Keys(gens)) {
+		if len(out) == attest.MaxApps {
+			a.cfg.Log.Warn("more applications than one attestation holds; the rest gets no tunnel", "applications", len(gens))
+			break
+		}
+		pub, err := a.keys.Public(app, gens[app])
+		if err != nil {
+			a.cfg.Log.Error("make tunnel key", "app", app, "error", err)
+			continue
+		}
+		out = append(out, attest.Wanted{App: app, PublicKey: pub.String()})
+	}
+	return out
+}
+
+// awaitReading waits until the machine was read once, but not for ever.
+func (a *Agent) awaitReading(ctx context.Context) {
+	t := a.cfg.Clock.NewTimer(a.cfg.Clock.Boot() + firstReading)
+	defer t.Stop()
+	select {
+	case <-a.read:
+	case <-t.C():
+	case <-ctx.Done():
+	}
 }
 
 // listen keeps the broker's event stream open exactly while somebody is
 // signed in.
 func (w *writer) listen(ctx context.Context) {
-	switch {
-	case w.state.Session.SignedIn && w.stream == nil:
-		stream, cancel := context.WithCancel(ctx)
-		w.stream = cancel
-		w.agent.work.Go(func() { w.agent.events4ever(stream) })
-	case !w.state.Session.SignedIn && w.stream != nil:
-		w.stream()
-		w.stream = nil
+	if !w.state.Session.SignedIn || w.state.Stopped {
+		w.endStream()
+		return
 	}
+	if w.stream != nil {
+		return
+	}
+	stream, cancel := context.WithCancel(ctx)
+	w.stream = cancel
+	session := w.session
+	w.agent.work.Go(func() { w.agent.follow(stream, session) })
 }
 
-// remember keeps the known applications when they change.
-func (w *writer) remember(before state.State) {
-	if !w.state.Session.SignedIn || sameApps(before, w.state) {
+// remember keeps the known applications when they change, and with a new
+// session.
+func (w *writer) remember(before state.State, signedIn bool) {
+	if !w.state.Session.SignedIn || sameApps(before, w.state) && !signedIn {
 		return
 	}
 	var apps []api.AppInfo
-	for _, x := range w.state.Apps {
-		apps = append(apps, x.Info)
+	for _, id := range slices.Sorted(maps.Keys(w.state.Apps)) {
+		apps = append(apps, w.state.Apps[id].Info)
 	}
 	if err := w.agent.cfg.Broker.RememberApps(apps); err != nil {
 		w.agent.cfg.Log.Error("remember applications", "error", err)
@@ -177,12 +296,8 @@ func (w *writer) remember(before state.State) {
 
 func (w *writer) finish() {
 	w.cancelFlight()
-	if w.stream != nil {
-		w.stream()
-	}
-	if w.timer != nil {
-		w.timer.Stop()
-	}
+	w.endStream()
+	w.stopTimer()
 	if eng := w.agent.currentEngine(); eng != nil {
 		eng.Close()
 	}

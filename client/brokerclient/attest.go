@@ -3,6 +3,7 @@ package brokerclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -30,44 +31,44 @@ type Attestation struct {
 }
 
 // Attest signs and sends an attestation and returns the answer with the boot
-// time at which the answered request was sent. It repeats once for a fresh
-// nonce, once with the whole report, and once with a fresh access token.
+// time at which the answered request was sent. Where the broker asks for it, it
+// repeats with a fresh nonce, with the whole report and with a fresh access
+// token: each once, the nonce once more for the whole report. A broker that
+// goes on asking has decided nothing, and that is an *apiclient.Unreachable.
 func (c *Client) Attest(ctx context.Context, a Attestation) (answer api.Answer, sentAt time.Duration, err error) {
 	whole := a.LastDigest == "" || a.Report.Digest() != a.LastDigest
 	tried := map[string]bool{}
 	for {
 		answer, sentAt, err = c.attestOnce(ctx, a, whole)
 		var no *apiclient.Rejected
-		if err == nil || !errors.As(err, &no) || tried[no.Code] {
-			break
+		if !errors.As(err, &no) {
+			return answer, sentAt, err
 		}
+		again := !tried[no.Code]
 		tried[no.Code] = true
 		switch no.Code {
-		case api.CodeUseNonce:
-			c.setNonce(no.Nonce)
-			continue
+		case api.CodeUseNonce, api.CodeUnauthorized:
 		case api.CodeNeedReport:
 			whole = true
-			c.setNonce("")
-			continue
-		case api.CodeUnauthorized:
-			c.dropToken()
+			delete(tried, api.CodeUseNonce)
+		case api.CodeUseDPoPNonce: // the transport has repeated it already
+			again = false
+		default:
+			return answer, sentAt, c.heard(err)
+		}
+		if again {
 			continue
 		}
-		break
+		if no.Code != api.CodeUnauthorized {
+			err = &apiclient.Unreachable{Err: fmt.Errorf("the broker keeps asking: %s", no.Code)}
+		}
+		return answer, sentAt, err
 	}
-	if err == nil {
-		c.setNonce(answer.NextNonce)
-	}
-	return answer, sentAt, err
 }
 
-func (c *Client) setNonce(n string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.nonce = n
-}
-
+// attestOnce makes one attempt. It keeps the nonce for the next one: that of
+// the answer, that of a refusal which brings one, or, where the attempt may not
+// have spent it, the one it had.
 func (c *Client) attestOnce(ctx context.Context, a Attestation, whole bool) (api.Answer, time.Duration, error) {
 	var answer api.Answer
 	access, err := c.token(ctx)
@@ -83,7 +84,46 @@ func (c *Client) attestOnce(ctx context.Context, a Attestation, whole bool) (api
 		return answer, 0, err
 	}
 	sent, err := c.cfg.API.Do(ctx, apiclient.Call{Method: http.MethodPost, Path: api.PathAttestations, Token: access, Type: api.TypeEAT, Body: []byte(token)}, &answer)
+	var no *apiclient.Rejected
+	switch {
+	case err == nil:
+		c.setNonce(answer.NextNonce)
+	case errors.As(err, &no) && no.Code == api.CodeUseNonce:
+		c.setNonce(no.Nonce)
+	case claims.Nonce != placeholderNonce:
+		c.giveBack(claims.Nonce)
+	}
+	if no != nil && no.Code == api.CodeUnauthorized {
+		c.drop(access)
+	}
 	return answer, sent, err
+}
+
+func (c *Client) setNonce(n string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.nonce = n
+}
+
+// giveBack returns a nonce that may be unspent, unless there is a newer one.
+func (c *Client) giveBack(n string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.nonce == "" {
+		c.nonce = n
+	}
+}
+
+// takeNonce gives the nonce to one attempt, and nobody else.
+func (c *Client) takeNonce() (nonce, ueid string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	nonce, ueid = c.nonce, c.record.UEID
+	c.nonce = ""
+	if nonce == "" {
+		nonce = placeholderNonce
+	}
+	return nonce, ueid
 }
 
 func (c *Client) claims(a Attestation, whole bool) (attest.Claims, error) {
@@ -91,13 +131,7 @@ func (c *Client) claims(a Attestation, whole bool) (attest.Claims, error) {
 	if err != nil {
 		return attest.Claims{}, err
 	}
-	c.mu.Lock()
-	nonce, ueid := c.nonce, c.record.UEID
-	c.nonce = "" // used: the answer brings the next
-	c.mu.Unlock()
-	if nonce == "" {
-		nonce = placeholderNonce
-	}
+	nonce, ueid := c.takeNonce()
 	now := c.cfg.API.Now()
 	claims := attest.Claims{
 		Nonce: nonce, UEID: ueid, Audience: c.cfg.API.Base(), IssuedAt: now.Unix(), Expires: now.Add(attestationLife).Unix(),
@@ -105,11 +139,12 @@ func (c *Client) claims(a Attestation, whole bool) (attest.Claims, error) {
 		Key: attest.KeyClaims{Protection: string(c.cfg.Key.Protection()), Scope: c.cfg.Scope}, Hardware: c.cfg.Hardware,
 		Seq: seq, Wanted: a.Wanted,
 	}
+	report := inBrokerTime(a.Report, now.Sub(c.cfg.Clock.Now()))
 	if whole {
-		claims.Report = inBrokerTime(a.Report, now.Sub(c.cfg.Clock.Now()))
-		return claims, nil
+		claims.Report = report
+	} else {
+		claims.Renewal = &attest.Renewal{Digest: a.LastDigest, ObservedAt: oldest(*report)}
 	}
-	claims.Renewal = &attest.Renewal{Digest: a.LastDigest, ObservedAt: oldest(*inBrokerTime(a.Report, now.Sub(c.cfg.Clock.Now())))}
 	return claims, nil
 }
 

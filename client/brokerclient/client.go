@@ -38,14 +38,28 @@ type Config struct {
 // agent keeps one attestation in flight at a time.
 type Client struct {
 	cfg    Config
-	record Record
 	seq    *sequence
+	enrols turn // one enrolment at a time
+	grants turn // one refresh at a time
 
-	mu      sync.Mutex
+	mu      sync.Mutex // never held while the broker is asked
+	record  Record
 	session Session
-	access  string
-	until   time.Duration // boot time at which access is renewed
-	nonce   string        // of the next attestation
+	number  int    // of the session; none is ever used twice
+	nonce   string // of the next attestation
+}
+
+// turn lets one caller at a time do what takes long; others wait no longer
+// than their context.
+type turn chan struct{}
+
+func (t turn) take(ctx context.Context) (release func(), err error) {
+	select {
+	case t <- struct{}{}:
+		return func() { <-t }, nil
+	case <-ctx.Done():
+		return nil, &apiclient.Unreachable{Err: ctx.Err()}
+	}
 }
 
 // Record is what this device knows of its enrolment.
@@ -65,9 +79,10 @@ const (
 )
 
 // Open reads what is kept of enrolment and session. A device that moves to
-// another broker starts over with it.
+// another broker enrols there under the same identity, which goes with its key:
+// it may move back.
 func Open(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg}
+	c := &Client{cfg: cfg, enrols: make(turn, 1), grants: make(turn, 1)}
 	data, err := files.ReadOwnerOnly(filepath.Join(cfg.State, recordFile), maxRecord)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -79,12 +94,17 @@ func Open(cfg Config) (*Client, error) {
 		}
 	}
 	if c.record.Broker != cfg.API.Base() {
-		c.record = Record{Broker: cfg.API.Base(), UEID: attest.NewUEID()}
-		if err := c.saveRecord(); err != nil {
-			return nil, err
-		}
+		// The session first: should we be interrupted, its handle must not
+		// meet the new broker.
 		if err := cfg.Secrets.Delete(sessionName); err != nil {
 			return nil, fmt.Errorf("forget the session of another broker: %w", err)
+		}
+		fresh := Record{Broker: cfg.API.Base(), UEID: c.record.UEID}
+		if fresh.UEID == "" {
+			fresh.UEID = attest.NewUEID()
+		}
+		if err := c.keepRecord(fresh); err != nil {
+			return nil, err
 		}
 	}
 	if c.seq, err = openSequence(filepath.Join(cfg.State, "sequence")); err != nil {
@@ -93,14 +113,16 @@ func Open(cfg Config) (*Client, error) {
 	return c, c.loadSession()
 }
 
-func (c *Client) saveRecord() error {
-	data, err := json.Marshal(c.record)
+// keepRecord takes over a record that is on disk. Nobody else may be at it.
+func (c *Client) keepRecord(r Record) error {
+	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	if err := files.WriteOwnerOnly(filepath.Join(c.cfg.State, recordFile), data); err != nil {
 		return fmt.Errorf("keep device record: %w", err)
 	}
+	c.record = r
 	return nil
 }
 
@@ -116,6 +138,11 @@ func (c *Client) Skew() time.Duration { return c.cfg.API.Skew() }
 
 // Enrol introduces the device to the broker if it has not been yet.
 func (c *Client) Enrol(ctx context.Context) error {
+	release, err := c.enrols.take(ctx)
+	if err != nil {
+		return err
+	}
+	defer release()
 	r := c.Record()
 	if r.DeviceID != "" {
 		return nil
@@ -130,12 +157,33 @@ func (c *Client) Enrol(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if e.DeviceID == "" {
+		return &apiclient.Unreachable{Err: errors.New("the broker's enrolment answer lacks device_id")}
+	}
+	r.DeviceID, r.KeyAttested, r.PseudonymKey = e.DeviceID, e.KeyAttested, e.PseudonymKey
+	r.HardwareID, r.HardwareReason = e.HardwareID, e.HardwareReason
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.record.DeviceID, c.record.KeyAttested, c.record.PseudonymKey = e.DeviceID, e.KeyAttested, e.PseudonymKey
-	c.record.HardwareID, c.record.HardwareReason = e.HardwareID, e.HardwareReason
+	if err := c.keepRecord(r); err != nil {
+		return err
+	}
 	c.nonce = e.AttestationNonce
-	return c.saveRecord()
+	return nil
+}
+
+// heard looks at what the broker said: one that does not know this device (its
+// memory was lost) must be introduced anew. It gives err back.
+func (c *Client) heard(err error) error {
+	var no *apiclient.Rejected
+	if !errors.As(err, &no) || no.Code != api.CodeUnknownDevice {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.record.DeviceID == "" {
+		return err
+	}
+	return errors.Join(err, c.keepRecord(Record{Broker: c.record.Broker, UEID: c.record.UEID}))
 }
 
 // Providers asks the broker with whom people sign in.

@@ -26,7 +26,7 @@ func (c *Client) Events(ctx context.Context, on func(name string, e api.Event)) 
 	})
 	var no *apiclient.Rejected
 	if errors.As(err, &no) && no.Code == api.CodeUnauthorized {
-		c.dropToken()
+		c.drop(access)
 	}
-	return err
+	return c.heard(err)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,8 +34,8 @@ func openSequence(path string) (*sequence, error) {
 		return nil, fmt.Errorf("read attestation sequence: %w", err)
 	}
 	n, err := strconv.ParseInt(strings.TrimSpace(string(data)), 10, 64)
-	if err != nil || n < 1 {
-		return nil, fmt.Errorf("read attestation sequence %s: it does not hold a number; this device must be enrolled anew", path)
+	if err != nil || n < 1 || n > math.MaxInt64-block {
+		return nil, fmt.Errorf("read attestation sequence %s: it does not hold a number, and guessing one is not safe; restore the file, or empty the state folder and enrol this device anew", path)
 	}
 	s.next, s.end = n, n
 	return s, nil

@@ -3,11 +3,7 @@ package signin
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"net"
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
@@ -26,6 +22,8 @@ const (
 	// hang the agent.
 	providerTimeout = 10 * time.Second
 	maxPending      = 8
+	// maxBody bounds what is read of any answer of a provider, in bytes.
+	maxBody = 1 << 20
 )
 
 // Started is a sign-in that waits for the person's browser.
@@ -102,10 +100,11 @@ type SignIns struct {
 
 // New makes the sign-ins of the device whose key has the thumbprint jkt.
 func New(jkt string, boot func() time.Duration, now func() time.Time) *SignIns {
-	return &SignIns{jkt: jkt, boot: boot, now: now, http: &http.Client{Timeout: providerTimeout}, open: map[string]pending{}}
+	return &SignIns{jkt: jkt, boot: boot, now: now, http: providerClient(), open: map[string]pending{}}
 }
 
-// Start asks the provider for its addresses and makes the address to open.
+// Start asks the provider for its addresses and makes the address to open. A
+// user has one sign-in at a time: a new one takes the place of the one before.
 func (s *SignIns) Start(ctx context.Context, p api.Provider, redirect, owner string) (Started, error) {
 	if err := checkRedirect(redirect); err != nil {
 		return Started{}, err
@@ -117,13 +116,19 @@ func (s *SignIns) Start(ctx context.Context, p api.Provider, redirect, owner str
 	defer cancel()
 	prv, err := oidc.NewProvider(oidc.ClientContext(ctx, s.http), p.Issuer)
 	if err != nil {
-		return Started{}, &Error{Code: CodeProvider, Text: "the identity provider cannot be asked", Err: err}
+		return Started{}, &Error{Code: CodeProvider, Text: "the identity provider cannot be asked", Err: brief(err)}
 	}
 	var meta struct {
-		IssParam bool `json:"authorization_response_iss_parameter_supported"`
+		JWKS     string `json:"jwks_uri"`
+		IssParam bool   `json:"authorization_response_iss_parameter_supported"`
 	}
 	if err := prv.Claims(&meta); err != nil {
-		return Started{}, &Error{Code: CodeProvider, Text: "the identity provider describes itself wrongly", Err: err}
+		return Started{}, &Error{Code: CodeProvider, Text: "the identity provider describes itself wrongly", Err: brief(err)}
+	}
+	for _, at := range []string{prv.Endpoint().AuthURL, prv.Endpoint().TokenURL, meta.JWKS} {
+		if !secure(at) {
+			return Started{}, &Error{Code: CodeProvider, Text: "the identity provider names an address that is neither https nor on loopback"}
+		}
 	}
 	w := pending{owner: owner, provider: prv, info: p, redirect: redirect, state: jws.Random(16), salt: jws.Random(16), verifier: oauth2.GenerateVerifier(), issParam: meta.IssParam, began: s.boot()}
 	w.nonce = bind.CommitNonce(s.jkt, p.Issuer, p.ClientID, w.salt)
@@ -134,15 +139,19 @@ func (s *SignIns) Start(ctx context.Context, p api.Provider, redirect, owner str
 	return Started{ID: id, State: w.state, URL: w.config().AuthCodeURL(w.state, oidc.Nonce(w.nonce), oauth2.S256ChallengeOption(w.verifier))}, nil
 }
 
+// config is of a public client (RFC 6749 section 2.1): its id goes with the
+// form. Trying other ways first would spend the code at a strict provider.
 func (w pending) config() *oauth2.Config {
-	return &oauth2.Config{ClientID: w.info.ClientID, RedirectURL: w.redirect, Scopes: w.info.Scopes, Endpoint: w.provider.Endpoint()}
+	at := w.provider.Endpoint()
+	at.AuthStyle = oauth2.AuthStyleInParams
+	return &oauth2.Config{ClientID: w.info.ClientID, RedirectURL: w.redirect, Scopes: w.info.Scopes, Endpoint: at}
 }
 
 func (s *SignIns) keep(id string, w pending) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for old, o := range s.open {
-		if s.boot()-o.began > Life {
+		if s.boot()-o.began > Life || o.owner == w.owner {
 			delete(s.open, old)
 		}
 	}
@@ -188,9 +197,17 @@ func (s *SignIns) Finish(ctx context.Context, c Callback, owner string) (Done, e
 	if c.Error != "" {
 		return Done{}, &Error{Code: CodeRefused, Text: "the identity provider refused: " + plainRefusal(c)}
 	}
+	if c.Code == "" {
+		return Done{}, &Error{Code: CodeMixedUp, Text: "the answer holds neither a code nor an error; start again"}
+	}
+	return s.exchange(ctx, w, c.Code)
+}
+
+// exchange trades the code for an ID token and verifies it.
+func (s *SignIns) exchange(ctx context.Context, w pending, code string) (Done, error) {
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, s.http), providerTimeout)
 	defer cancel()
-	tok, err := w.config().Exchange(ctx, c.Code, oauth2.VerifierOption(w.verifier))
+	tok, err := w.config().Exchange(ctx, code, oauth2.VerifierOption(w.verifier))
 	if err != nil {
 		return Done{}, exchangeError(err)
 	}
@@ -200,52 +217,10 @@ func (s *SignIns) Finish(ctx context.Context, c Callback, owner string) (Done, e
 	}
 	id, err := w.provider.Verifier(&oidc.Config{ClientID: w.info.ClientID, SupportedSigningAlgs: []string{oidc.ES256, oidc.RS256}, Now: s.now}).Verify(ctx, raw)
 	if err != nil {
-		return Done{}, &Error{Code: CodeProvider, Text: "the identity provider's ID token is not valid", Err: err}
+		return Done{}, &Error{Code: CodeProvider, Text: "the identity provider's ID token is not valid", Err: brief(err)}
 	}
 	if !jws.Equal(id.Nonce, w.nonce) {
 		return Done{}, &Error{Code: CodeMixedUp, Text: "the ID token was made for another sign-in; start again"}
 	}
 	return Done{IDToken: raw, Salt: w.salt}, nil
-}
-
-// plainRefusal puts the provider's own words last; they are shown, not obeyed.
-func plainRefusal(c Callback) string {
-	if c.ErrorDescription != "" {
-		return fmt.Sprintf("%.200s (%.60s)", c.ErrorDescription, c.Error)
-	}
-	return fmt.Sprintf("%.60s", c.Error)
-}
-
-// exchangeError drops the provider's raw body, which may hold anything.
-func exchangeError(err error) error {
-	var re *oauth2.RetrieveError
-	if errors.As(err, &re) {
-		return &Error{Code: CodeRefused, Text: fmt.Sprintf("the identity provider did not accept the code (%.60s)", re.ErrorCode)}
-	}
-	return &Error{Code: CodeProvider, Text: "the identity provider cannot be asked", Err: err}
-}
-
-// checkRedirect takes only what RFC 8252 section 7.3 allows: a literal
-// loopback address with a port.
-func checkRedirect(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Scheme != "http" || u.Port() == "" || u.User != nil || !literalLoopback(u.Hostname()) {
-		return &Error{Code: CodeMixedUp, Text: "the redirect address is not http on a literal loopback address with a port"}
-	}
-	return nil
-}
-
-// checkIssuer takes https, and http on a literal loopback address for trying
-// things out on one machine.
-func checkIssuer(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil || u.Host == "" || (u.Scheme != "https" && !(u.Scheme == "http" && literalLoopback(u.Hostname()))) {
-		return &Error{Code: CodeProvider, Text: "the identity provider's address is neither https nor on loopback"}
-	}
-	return nil
-}
-
-func literalLoopback(host string) bool {
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

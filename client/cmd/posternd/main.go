@@ -36,7 +36,7 @@ Example: posternd --user
 
 func main() {
 	osexec.DieWithParent()
-	os.Exit(run(os.Args[1:], os.Stderr))
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // options of the command line.
@@ -45,10 +45,11 @@ type options struct {
 	state, config, socket string
 }
 
-func run(args []string, stderr io.Writer) int {
+// run is the program but for the end of its process.
+func run(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("posternd", flag.ContinueOnError)
 	fs.SetOutput(stderr)
-	fs.Usage = func() { fmt.Fprint(stderr, usage) }
+	fs.Usage = func() {} // what was wrong is enough; --help says the rest
 	var o options
 	fs.BoolVar(&o.user, "user", false, "")
 	fs.StringVar(&o.state, "state", "", "")
@@ -57,8 +58,10 @@ func run(args []string, stderr io.Writer) int {
 	version := fs.Bool("version", false, "")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, usage)
 		return 0
-	case err != nil:
+	case err != nil: // the flag set has said what is wrong
+		fmt.Fprintln(stderr, "posternd: see posternd --help")
 		return 2
 	}
 	if fs.NArg() > 0 {
@@ -66,7 +69,7 @@ func run(args []string, stderr io.Writer) int {
 		return 2
 	}
 	if *version {
-		fmt.Fprintln(os.Stdout, buildinfo.Product, buildinfo.Version())
+		fmt.Fprintln(stdout, buildinfo.Product, buildinfo.Version())
 		return 0
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -95,7 +98,11 @@ func place(o options) (paths.Set, error) {
 		set = paths.InState(dir)
 	}
 	if o.socket != "" {
-		set.Socket = o.socket
+		path, err := filepath.Abs(o.socket)
+		if err != nil {
+			return set, err
+		}
+		set.Socket = path
 	}
 	return set, nil
 }
@@ -122,7 +129,11 @@ func serve(ctx context.Context, o options, stderr io.Writer) error {
 	lock, err := files.Lock(filepath.Join(set.State, "agent.lock"), fmt.Sprintf("posternd, process %d", os.Getpid()))
 	var held *files.LockedError
 	if errors.As(err, &held) {
-		return fmt.Errorf("another agent runs on %s already: %s; stop it first", set.State, held.Holder)
+		holder := held.Holder
+		if holder == "" {
+			holder = "a process that does not say which"
+		}
+		return fmt.Errorf("another agent runs on %s already: %s; stop it first", set.State, holder)
 	}
 	if err != nil {
 		return err

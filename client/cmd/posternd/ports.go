@@ -31,11 +31,14 @@ func openPorts(path string, log *slog.Logger) (*ports, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return p, nil
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = jws.Decode(data, &p.addr)
 	}
-	if err := jws.Decode(data, &p.addr); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("read local addresses %s: %w; remove the file to choose new ones", path, err)
+	}
+	if p.addr == nil { // the file said null
+		p.addr = map[string]string{}
 	}
 	return p, nil
 }
@@ -49,11 +52,21 @@ func (p *ports) get(app string, port int) string {
 }
 
 // set keeps an address; that it cannot be kept costs a bookmark, not access.
+// Should the addresses of applications long gone fill the file, all but this
+// one are forgotten.
 func (p *ports) set(app string, port int, addr string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.addr[portKey(app, port)] = addr
+	key := portKey(app, port)
+	if p.addr[key] == addr {
+		return
+	}
+	p.addr[key] = addr
 	data, err := json.Marshal(p.addr)
+	if err == nil && len(data) > maxPorts {
+		p.addr = map[string]string{key: addr}
+		data, err = json.Marshal(p.addr)
+	}
 	if err == nil {
 		err = files.WriteOwnerOnly(p.path, data)
 	}

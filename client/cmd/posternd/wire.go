@@ -41,18 +41,18 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 	if err != nil {
 		return err
 	}
-	http, err := apiclient.New(apiclient.Config{Base: settings.Broker.V, Roots: settings.BrokerRoots(), Key: key, Clock: clk})
+	conn, err := apiclient.New(apiclient.Config{Base: settings.Broker.V, Roots: settings.BrokerRoots(), Key: key, Clock: clk})
 	if err != nil {
 		return err
 	}
-	defer http.Close()
+	defer conn.Close()
 	mach := machine.New(machine.Config{})
 	scope, owner := api.ScopeSystem, ipc.Peer{}
 	if o.user {
 		scope, owner = api.ScopeUser, ipc.Self()
 	}
 	broker, err := brokerclient.Open(brokerclient.Config{
-		API: http, Key: key, Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
+		API: conn, Key: key, Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
 		Token: settings.EnrolmentToken.V.Reveal(), Hardware: device.Read(ctx, mach).Hardware,
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 	cfg := agent.Config{
 		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: owner,
 		Posture:   collect.New(collect.Config{Machine: mach, Catalogue: settings.Catalogue, Clock: clk, Version: buildinfo.Version()}),
-		SignIns:   signin.New(jkt, clk.Boot, http.Now),
+		SignIns:   signin.New(jkt, clk.Boot, conn.Now),
 		BrokerURL: settings.Broker.V, Scope: scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
 		NewEngine: func(owner ipc.Peer, keys *agent.Keys, onChange func()) agent.Engine {
 			return engine.New(engine.Config{Clock: clk, Key: keys.Private, Owner: owner, LocalAddress: ports.get, Remember: ports.set, OnChange: onChange, Log: log})
@@ -116,11 +116,11 @@ func socketFolder(o options, set paths.Set) error {
 	if dir == set.State {
 		return nil
 	}
-	make := files.MkdirShared
+	mkdir := files.MkdirShared
 	if o.user {
-		make = files.MkdirOwnerOnly
+		mkdir = files.MkdirOwnerOnly
 	}
-	if err := make(dir); err != nil {
+	if err := mkdir(dir); err != nil {
 		return fmt.Errorf("make the socket's folder: %w", err)
 	}
 	return nil

@@ -1,0 +1,119 @@
+package signin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"golang.org/x/oauth2"
+)
+
+// providerClient asks providers: with a deadline, for so many bytes at most,
+// and only at the addresses that were checked, wherever an answer points to.
+func providerClient() *http.Client {
+	return &http.Client{
+		Timeout:       providerTimeout,
+		Transport:     limited{http.DefaultTransport},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// limited cuts answers that are too long.
+type limited struct{ next http.RoundTripper }
+
+// RoundTrip lets at most maxBody bytes of the answer through.
+func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := l.next.RoundTrip(r)
+	if err == nil {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(res.Body, maxBody), res.Body}
+	}
+	return res, err
+}
+
+// plainRefusal puts the provider's own words last; they are shown, not obeyed.
+func plainRefusal(c Callback) string {
+	if c.ErrorDescription != "" {
+		return fmt.Sprintf("%s (%s)", clip(c.ErrorDescription, 200), clip(c.Error, 60))
+	}
+	return clip(c.Error, 60)
+}
+
+// exchangeError drops the provider's raw body, which may hold anything.
+func exchangeError(err error) error {
+	var re *oauth2.RetrieveError
+	if errors.As(err, &re) && re.ErrorCode != "" { // its own word, RFC 6749 section 5.2
+		return &Error{Code: CodeRefused, Text: "the identity provider did not accept the code (" + clip(re.ErrorCode, 60) + ")"}
+	}
+	if re != nil {
+		return &Error{Code: CodeProvider, Text: "the identity provider answered " + clip(re.Response.Status, 60)}
+	}
+	return &Error{Code: CodeProvider, Text: "the identity provider cannot be asked", Err: brief(err)}
+}
+
+// brief keeps of an error what fits into one line: it may quote whatever the
+// other side sent. The cause stays for errors.Is.
+func brief(err error) error { return briefly{err} }
+
+type briefly struct{ err error }
+
+// Error gives the first 200 characters on one line.
+func (b briefly) Error() string { return clip(b.err.Error(), 200) }
+
+// Unwrap gives the cause.
+func (b briefly) Unwrap() error { return b.err }
+
+// clip makes one line of at most n characters of a stranger's text, without
+// what could play tricks on a terminal.
+func clip(s string, n int) string {
+	s = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case !unicode.IsPrint(r) || r == unicode.ReplacementChar:
+			return -1
+		}
+		return r
+	}, s[:min(len(s), 8*n)])
+	if runes := []rune(s); len(runes) > n {
+		s = string(runes[:n]) + "…"
+	}
+	return s
+}
+
+// checkRedirect takes only what RFC 8252 section 7.3 allows: a literal
+// loopback address with a port.
+func checkRedirect(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || u.Scheme != "http" || u.Port() == "" || u.User != nil || u.Fragment != "" || !literalLoopback(u.Hostname()) {
+		return &Error{Code: CodeMixedUp, Text: "the redirect address is not http on a literal loopback address with a port"}
+	}
+	return nil
+}
+
+// checkIssuer takes https, and http on a literal loopback address for trying
+// things out on one machine.
+func checkIssuer(raw string) error {
+	if !secure(raw) {
+		return &Error{Code: CodeProvider, Text: "the identity provider's address is neither https nor on loopback"}
+	}
+	return nil
+}
+
+// secure reports whether what is sent to the address stays between us and it.
+func secure(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && u.Hostname() != "" && u.User == nil && (u.Scheme == "https" || u.Scheme == "http" && literalLoopback(u.Hostname()))
+}
+
+func literalLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
