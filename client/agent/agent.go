@@ -80,6 +80,7 @@ type Agent struct {
 	keys    *Keys
 	work    sync.WaitGroup
 	read    chan struct{} // closed when the machine was read for the first time
+	unread  atomic.Int32  // first readings that have not finished
 	ended   chan struct{} // closed when the writer takes no more events
 	signing chan struct{} // holds one token while a sign-in is being finished
 
@@ -129,6 +130,7 @@ func New(cfg Config) *Agent {
 		// take this one's status for one already seen.
 		revision: 1 + rand.Int64N(1<<40),
 	}
+	a.unread.Store(2) // the slower signals; the products
 	a.snap.Store(&snapshot{state: state.New(seed(cfg.Broker.Record().UEID))})
 	return a
 }

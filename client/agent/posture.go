@@ -33,7 +33,9 @@ const (
 // executable is opened a little before its process shows it.
 var settle = []time.Duration{2 * time.Millisecond, 5 * time.Millisecond, 15 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
-var allSignals = []string{fact.SignalOS, fact.SignalPatch, fact.SignalDisk, fact.SignalFirewall, fact.SignalEDR}
+// slower are the signals that the backstop reads. Endpoint security products
+// are the watcher's alone, so that none is ever known to run and not watched.
+var slower = []string{fact.SignalOS, fact.SignalPatch, fact.SignalDisk, fact.SignalFirewall}
 
 // posture reads the machine once, then again whenever something tells that it
 // may have changed. Slow readings go beside, so that they never delay this.
@@ -50,6 +52,7 @@ func (a *Agent) posture(ctx context.Context) {
 	// A program that was opened before it was watched may start only now, so
 	// the first looks follow each other as after a start.
 	w.look(ctx, a.cfg.Clock.Boot())
+	a.readOnce()
 	for ctx.Err() == nil {
 		timer := a.cfg.Clock.NewTimer(w.next())
 		select {
@@ -67,13 +70,20 @@ func (a *Agent) posture(ctx context.Context) {
 	}
 }
 
-// everything reads all signals, at the start and as the backstop, and lets
-// values that could not be read again run out.
+// readOnce notes that one of the two first readings has finished.
+func (a *Agent) readOnce() {
+	if a.unread.Add(-1) == 0 {
+		close(a.read)
+	}
+}
+
+// everything reads the slower signals, at the start and as the backstop, and
+// lets values that could not be read again run out.
 func (a *Agent) everything(ctx context.Context) {
 	for first := true; ctx.Err() == nil; first = false {
-		_, changes := a.cfg.Posture.Reread(ctx, allSignals...)
+		_, changes := a.cfg.Posture.Reread(ctx, slower...)
 		if first {
-			close(a.read)
+			a.readOnce()
 		}
 		if len(changes) > 0 {
 			a.report(ctx, changes, a.cfg.Clock.Boot())
@@ -136,21 +146,41 @@ func (w *watcher) told(ctx context.Context, e watch.Event) {
 	w.look(ctx, e.At)
 }
 
+// maxLooks bounds one look while processes come and go under it.
+const maxLooks = 4
+
 // look watches first and reads after, so that a process that ends in between
-// is noticed by one or the other.
+// is noticed by one or the other. Then it makes sure that the processes are
+// still those it watches: one that started in between would be known to run,
+// and its end would go unnoticed.
 func (w *watcher) look(ctx context.Context, noticed time.Duration) {
-	a := w.agent
-	if a.cfg.Watch != nil {
-		procs, err := a.cfg.Machine.Processes(ctx)
-		if err != nil {
-			a.cfg.Log.Debug("list processes", "error", err)
+	if w.agent.cfg.Watch == nil {
+		w.reread(ctx, noticed)
+		return
+	}
+	pids, exe := w.running(ctx)
+	for range maxLooks {
+		if err := w.agent.cfg.Watch.SetProcesses(fact.SignalEDR, pids, exe); err != nil {
+			w.agent.cfg.Log.Warn("watch processes; a poll does alone", "error", err)
 		}
-		pids, exe := w.watched(ctx, procs)
-		if err := a.cfg.Watch.SetProcesses(fact.SignalEDR, pids, exe); err != nil {
-			a.cfg.Log.Warn("watch processes; a poll does alone", "error", err)
+		w.reread(ctx, noticed)
+		before := pids
+		if pids, exe = w.running(ctx); slices.Equal(before, pids) {
+			return
 		}
 	}
-	w.reread(ctx, noticed)
+	w.retry = 0
+}
+
+// running lists the processes of declared products, by number.
+func (w *watcher) running(ctx context.Context) ([]int, map[int]string) {
+	procs, err := w.agent.cfg.Machine.Processes(ctx)
+	if err != nil {
+		w.agent.cfg.Log.Debug("list processes", "error", err)
+	}
+	pids, exe := w.watched(ctx, procs)
+	slices.Sort(pids)
+	return pids, exe
 }
 
 // reread reads the signal and hands on what changed.

@@ -27,6 +27,25 @@ func TestEndBetweenWatchingAndReading(t *testing.T) {
 	})
 }
 
+// A process that starts between being listed and being read is known to run
+// and therefore watched: otherwise its end would go unnoticed.
+func TestStartBetweenListingAndReading(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		l.signIn(kim, "kim")
+		l.runs(false)
+		l.tell(watch.CauseExit)
+		l.pass(2 * time.Second)
+		l.watch.mu.Lock()
+		l.watch.then = func() { l.runs(true) }
+		l.watch.mu.Unlock()
+		l.tell(watch.CauseReplaced)
+		if got := l.watch.watched(); !slices.Equal(got, []int{8}) {
+			t.Errorf("watched are processes %v, want the one that runs", got)
+		}
+		l.open("payroll", "wiki")
+	})
+}
+
 // An end is read before anything else is done about it.
 func TestEndIsReadFirst(t *testing.T) {
 	inLab(t, nil, func(l *lab) {

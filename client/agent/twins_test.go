@@ -264,7 +264,7 @@ func (m *machine) Last() fact.Report {
 }
 
 func (m *machine) Read(ctx context.Context) fact.Report {
-	r, _ := m.Reread(ctx, allSignals...)
+	r, _ := m.Reread(ctx, append([]string{fact.SignalEDR}, slower...)...)
 	return r
 }
 
