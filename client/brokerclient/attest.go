@@ -9,13 +9,15 @@ import (
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
-	"github.com/postern-zt/postern/platform/buildinfo"
 	"github.com/postern-zt/postern/posture/attest"
 	"github.com/postern-zt/postern/posture/fact"
 )
 
 // attestationLife is "exp" minus "iat": as long as a nonce lives.
 const attestationLife = 60 * time.Second
+
+// product is "swname" of an attestation (RFC 9711 section 4.2.6).
+const product = "Postern"
 
 // placeholderNonce goes into an attestation when no nonce is known; the broker
 // answers it with a fresh one.
@@ -135,8 +137,8 @@ func (c *Client) claims(a Attestation, whole bool) (attest.Claims, error) {
 	now := c.cfg.API.Now()
 	claims := attest.Claims{
 		Nonce: nonce, UEID: ueid, Audience: c.cfg.API.Base(), IssuedAt: now.Unix(), Expires: now.Add(attestationLife).Unix(),
-		Software: buildinfo.Product, Version: []string{buildinfo.Version(), "semver"},
-		Key: attest.KeyClaims{Protection: string(c.cfg.Key.Protection()), Scope: c.cfg.Scope}, Hardware: c.cfg.Hardware,
+		Software: product, Version: []string{c.cfg.Version, "semver"},
+		Key: attest.KeyClaims{Protection: string(c.cfg.KeyKind), Scope: c.cfg.Scope}, Hardware: c.cfg.Hardware,
 		Seq: seq, Wanted: a.Wanted,
 	}
 	report := inBrokerTime(a.Report, now.Sub(c.cfg.Clock.Now()))

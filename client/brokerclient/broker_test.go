@@ -189,7 +189,7 @@ func (b *broker) open(d device) (*Client, error) {
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(conn.Close)
-	return Open(Config{API: conn, Key: b.key, Secrets: d.secrets, State: d.dir, Clock: b.clock, Scope: api.ScopeUser, Name: "box", Token: "t"})
+	return Open(Config{API: conn, Key: b.key, KeyKind: api.KeyProtection(b.key.Protection()), Version: "1.0.0", Secrets: d.secrets, State: d.dir, Clock: b.clock, Scope: api.ScopeUser, Name: "box", Token: "t"})
 }
 
 func (b *broker) client(d device) *Client {

@@ -3,6 +3,7 @@ package brokerclient
 
 import (
 	"context"
+	"crypto"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,7 +16,6 @@ import (
 	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/platform/files"
-	"github.com/postern-zt/postern/platform/hwkey"
 	"github.com/postern-zt/postern/platform/jws"
 	"github.com/postern-zt/postern/platform/secret"
 	"github.com/postern-zt/postern/posture/attest"
@@ -24,9 +24,11 @@ import (
 // Config of a Client.
 type Config struct {
 	API      *apiclient.Client
-	Key      hwkey.Key
-	Secrets  secret.Store // the session's refresh handle
-	State    string       // folder of device.json and the sequence
+	Key      crypto.Signer     // the device key
+	KeyKind  api.KeyProtection // where it lives, stated in every attestation
+	Version  string            // of the agent
+	Secrets  secret.Store      // the session's refresh handle
+	State    string            // folder of device.json and the sequence
 	Clock    clock.Clock
 	Scope    string // api.ScopeSystem or api.ScopeUser
 	Name     string // of the device, for people
@@ -152,7 +154,7 @@ func (c *Client) Enrol(ctx context.Context) error {
 		return err
 	}
 	e, err := c.cfg.API.Enrol(ctx, api.Enrolment{
-		UEID: r.UEID, Name: c.cfg.Name, Scope: c.cfg.Scope, KeyProtection: api.KeyProtection(c.cfg.Key.Protection()), Token: c.cfg.Token, Hardware: c.cfg.Hardware,
+		UEID: r.UEID, Name: c.cfg.Name, Scope: c.cfg.Scope, KeyProtection: c.cfg.KeyKind, Token: c.cfg.Token, Hardware: c.cfg.Hardware,
 	})
 	if err != nil {
 		return err

@@ -62,7 +62,7 @@ func (w *World) NewDevice(name string, products ...Product) (*Device, error) {
 	if err := os.Mkdir(state, 0o700); err != nil {
 		return nil, err
 	}
-	d.broker, err = brokerclient.Open(brokerclient.Config{API: d.api, Key: key, Secrets: secret.NewMemory(), State: state, Clock: w.Clock, Scope: api.ScopeUser, Name: name, Token: string(token)})
+	d.broker, err = brokerclient.Open(brokerclient.Config{API: d.api, Key: key, KeyKind: api.KeyProtection(key.Protection()), Version: "demo", Secrets: secret.NewMemory(), State: state, Clock: w.Clock, Scope: api.ScopeUser, Name: name, Token: string(token)})
 	if err != nil {
 		return nil, err
 	}

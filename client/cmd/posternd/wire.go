@@ -52,7 +52,7 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 		scope, owner = api.ScopeUser, ipc.Self()
 	}
 	broker, err := brokerclient.Open(brokerclient.Config{
-		API: conn, Key: key, Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
+		API: conn, Key: key, KeyKind: api.KeyProtection(key.Protection()), Version: buildinfo.Version(), Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
 		Token: settings.EnrolmentToken.V.Reveal(), Hardware: device.Read(ctx, mach).Hardware,
 	})
 	if err != nil {
