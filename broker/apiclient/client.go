@@ -11,6 +11,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"runtime"
@@ -25,8 +27,15 @@ import (
 	"github.com/postern-zt/postern/platform/jws"
 )
 
-// callTimeout bounds every call that is not a stream.
-const callTimeout = 15 * time.Second
+const (
+	// callTimeout bounds every call that is not a stream, and the opening of one.
+	callTimeout = 15 * time.Second
+	// connectTimeout bounds TCP and TLS, each.
+	connectTimeout = 10 * time.Second
+	// maxAttempts of one call while the broker asks for its current nonce: one
+	// more than two replicas behind one name can make necessary.
+	maxAttempts = 3
+)
 
 // Config of a Client.
 type Config struct {
@@ -53,16 +62,23 @@ type Client struct {
 // verified; an organisation with its own CA gives its roots.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.Base)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.User != nil {
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil || strings.ContainsAny(cfg.Base, "?#") || (u.Path != "" && u.Path != "/") {
+		if u != nil && u.User != nil {
+			return nil, errors.New("broker address: want https://host[:port], without a user name or password")
+		}
 		return nil, fmt.Errorf("broker address %q: want https://host[:port]", cfg.Base)
 	}
 	tr := &http.Transport{
 		TLSClientConfig:       &tls.Config{RootCAs: cfg.Roots, MinVersion: tls.VersionTLS13},
 		ForceAttemptHTTP2:     true,
 		Proxy:                 http.ProxyFromEnvironment,
-		TLSHandshakeTimeout:   10 * time.Second,
+		DialContext:           (&net.Dialer{Timeout: connectTimeout}).DialContext,
+		TLSHandshakeTimeout:   connectTimeout,
 		ResponseHeaderTimeout: callTimeout,
 		IdleConnTimeout:       90 * time.Second,
+		// After a change of network a connection may be dead without a word;
+		// calls must not wait on it one after the other.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 5 * time.Second, PingTimeout: 5 * time.Second},
 	}
 	hc := &http.Client{Transport: tr, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	return &Client{base: strings.TrimRight(cfg.Base, "/"), key: cfg.Key, clock: cfg.Clock, http: hc}, nil
@@ -102,8 +118,8 @@ type Call struct {
 	Header map[string]string
 }
 
-// Do sends the call, repeats it once if the broker asks for its current DPoP
-// nonce, and strictly decodes a JSON answer into out (nil: ignore it). It
+// Do sends the call, repeats it if the broker asks for its current DPoP nonce,
+// and strictly decodes a JSON answer into out (nil: there should be none). It
 // returns the boot time at which the answered request was sent. The error is
 // a *Rejected when the broker said no, and an *Unreachable otherwise.
 func (c *Client) Do(ctx context.Context, call Call, out any) (sentAt time.Duration, err error) {
@@ -122,6 +138,9 @@ func (c *Client) Do(ctx context.Context, call Call, out any) (sentAt time.Durati
 		return sentAt, &Unreachable{Err: fmt.Errorf("answer of %s is larger than %d bytes", call.Path, api.MaxAnswer)}
 	}
 	if out == nil {
+		if len(bytes.TrimSpace(body)) > 0 && mediaType(res) != api.TypeJSON {
+			return sentAt, &Unreachable{Err: fmt.Errorf("%s answered with %q, want nothing", call.Path, mediaType(res))}
+		}
 		return sentAt, nil
 	}
 	if err := jws.Decode(body, out); err != nil {
@@ -132,7 +151,7 @@ func (c *Client) Do(ctx context.Context, call Call, out any) (sentAt time.Durati
 
 // send delivers the call and returns a success answer with its body open.
 func (c *Client) send(ctx context.Context, call Call) (*http.Response, time.Duration, error) {
-	for attempt := 0; ; attempt++ {
+	for attempt := 1; ; attempt++ {
 		req, err := c.request(ctx, call)
 		if err != nil {
 			return nil, 0, &Unreachable{Err: err}
@@ -146,13 +165,15 @@ func (c *Client) send(ctx context.Context, call Call) (*http.Response, time.Dura
 		if res.StatusCode/100 == 2 {
 			return res, sentAt, nil
 		}
-		err = problem(res)
+		err = problem(res, call.Path)
 		res.Body.Close()
 		var r *Rejected
-		if errors.As(err, &r) && r.Code == api.CodeUseDPoPNonce && attempt == 0 {
-			continue
+		if !errors.As(err, &r) || r.Code != api.CodeUseDPoPNonce {
+			return nil, sentAt, err
 		}
-		return nil, sentAt, err
+		if attempt == maxAttempts {
+			return nil, sentAt, &Unreachable{Err: fmt.Errorf("%s asked for its nonce %d times", call.Path, attempt)} // no accusation, so no "no"
+		}
 	}
 }
 
@@ -184,6 +205,15 @@ func (c *Client) request(ctx context.Context, call Call) (*http.Request, error) 
 		req.Header.Set("Authorization", api.TokenTypeDPoP+" "+call.Token)
 	}
 	return req, nil
+}
+
+// mediaType is the answer's, without parameters.
+func mediaType(res *http.Response) string {
+	kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	if err != nil {
+		return ""
+	}
+	return kind
 }
 
 // learn keeps the broker's nonce and time.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"net/url"
 
@@ -40,33 +39,38 @@ func (u *Unreachable) Error() string { return "the broker cannot be reached: " +
 func (u *Unreachable) Unwrap() error { return u.Err }
 
 // problem turns an answer that is no success into an error. Only a 4xx with a
-// well-formed problem or OAuth error is a "no"; a 4xx of somebody in between
-// (a proxy, a captive portal) is not the broker's word.
-func problem(res *http.Response) error {
-	vague := &Unreachable{Err: fmt.Errorf("%s answered with status %d", res.Request.URL.Path, res.StatusCode)}
-	if res.StatusCode < 400 || res.StatusCode >= 500 || res.StatusCode == http.StatusTooManyRequests {
+// well-formed problem, or OAuth error where OAuth is spoken, is a "no"; a 4xx
+// of somebody in between (a proxy, a captive portal) is not the broker's word.
+func problem(res *http.Response, path string) error {
+	vague := &Unreachable{Err: fmt.Errorf("%s answered with status %d", path, res.StatusCode)}
+	switch {
+	case res.StatusCode < 400 || res.StatusCode >= 500:
+		return vague
+	case res.StatusCode == http.StatusRequestTimeout || res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusProxyAuthRequired:
 		return vague
 	}
 	body, err := io.ReadAll(io.LimitReader(res.Body, api.MaxToken))
 	if err != nil {
 		return vague
 	}
-	kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
-	switch kind {
-	case api.TypeProblem:
-		var p api.Problem
-		if jws.Decode(body, &p) != nil || p.Code == "" {
-			return vague
-		}
-		return &Rejected{Status: res.StatusCode, Code: p.Code, Detail: p.Detail, Nonce: p.Nonce}
-	case api.TypeJSON:
-		var o api.OAuthError
-		if jws.Decode(body, &o) != nil || o.Error == "" {
-			return vague
-		}
-		return &Rejected{Status: res.StatusCode, Code: o.Error, Detail: o.Description}
+	if no := parseProblem(mediaType(res), path == api.PathToken || path == api.PathRevoke, body); no != nil {
+		no.Status = res.StatusCode
+		return no
 	}
 	return vague
+}
+
+// parseProblem reads the broker's "no", or nil when the body is none.
+func parseProblem(kind string, oauth bool, body []byte) *Rejected {
+	var p api.Problem
+	var o api.OAuthError
+	switch {
+	case kind == api.TypeProblem && jws.Decode(body, &p) == nil && p.Code != "":
+		return &Rejected{Code: p.Code, Detail: p.Detail, Nonce: p.Nonce}
+	case kind == api.TypeJSON && oauth && jws.Decode(body, &o) == nil && o.Error != "":
+		return &Rejected{Code: o.Error, Detail: o.Description}
+	}
+	return nil
 }
 
 // plain drops the method and address that net/http puts before every error.

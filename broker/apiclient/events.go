@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -34,16 +34,15 @@ var ErrStreamDead = errors.New("the event stream fell silent")
 func (c *Client) Stream(ctx context.Context, call Call, on func(StreamEvent) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if call.Header == nil {
-		call.Header = map[string]string{}
-	}
-	call.Header["Accept"] = api.TypeEvents
+	header := map[string]string{"Accept": api.TypeEvents}
+	maps.Copy(header, call.Header)
+	call.Header = header
 	res, _, err := c.send(ctx, call)
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); res.StatusCode != http.StatusOK || kind != api.TypeEvents {
+	if kind := mediaType(res); res.StatusCode != http.StatusOK || kind != api.TypeEvents {
 		return &Unreachable{Err: fmt.Errorf("%s answered with %q, want an event stream", call.Path, kind)}
 	}
 	watch := newWatchdog(c, func() { cancel(ErrStreamDead) })
@@ -58,12 +57,17 @@ func (c *Client) Stream(ctx context.Context, call Call, on func(StreamEvent) err
 	return err
 }
 
-// readEvents parses the stream. A line may be as long as the largest answer.
+// maxEvent bounds the data of one event in bytes. The largest is a gateway's
+// snapshot, with a kilobyte or less for each tunnel that lives.
+const maxEvent = 64 << 20
+
+// readEvents parses the stream.
 func readEvents(r io.Reader, on func(StreamEvent) error) error {
 	sc := bufio.NewScanner(r)
-	sc.Buffer(make([]byte, 0, 4096), api.MaxAnswer)
+	sc.Buffer(make([]byte, 0, 4096), maxEvent)
 	var e StreamEvent
 	var data []string
+	size := 0
 	for sc.Scan() {
 		line := sc.Text()
 		if line == "" {
@@ -73,7 +77,7 @@ func readEvents(r io.Reader, on func(StreamEvent) error) error {
 					return err
 				}
 			}
-			e, data = StreamEvent{ID: e.ID}, nil
+			e, data, size = StreamEvent{ID: e.ID}, nil, 0
 			continue
 		}
 		field, value, _ := strings.Cut(line, ":")
@@ -84,6 +88,9 @@ func readEvents(r io.Reader, on func(StreamEvent) error) error {
 		case "event":
 			e.Name = value
 		case "data":
+			if size += len(value) + 1; size > maxEvent {
+				return &Unreachable{Err: fmt.Errorf("an event is larger than %d bytes", maxEvent)}
+			}
 			data = append(data, value)
 		}
 	}

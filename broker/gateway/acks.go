@@ -28,15 +28,16 @@ func (g *Gateway) acknowledge(a ack) {
 // sendAcks sends what has gathered, in one message at a time.
 func (g *Gateway) sendAcks(ctx context.Context) error {
 	var last int64
+	var unsent []api.ClosedTunnel
 	for {
 		var batch api.Acks
 		select {
 		case <-ctx.Done():
 			return nil
 		case a := <-g.acks:
-			batch = g.gather(a, last)
+			batch = g.gather(a, last, unsent)
 		}
-		last = batch.Applied
+		last, unsent = batch.Applied, nil
 		token, err := g.ready(ctx)
 		if err == nil {
 			var call apiclient.Call
@@ -44,24 +45,30 @@ func (g *Gateway) sendAcks(ctx context.Context) error {
 				err = g.post(ctx, call)
 			}
 		}
+		if err != nil && len(batch.Closed) < maxClosed {
+			unsent = batch.Closed // with the next
+		}
 		if err != nil && ctx.Err() == nil {
 			g.cfg.Log.Debug("send acknowledgement", "error", err)
 		}
 	}
 }
 
-func (g *Gateway) gather(first ack, last int64) api.Acks {
-	batch := api.Acks{Epoch: g.epoch, Applied: last}
-	for a, more := first, true; more && len(batch.Closed) < maxClosed; {
+// gather puts what waits into one message, and leaves what does not fit.
+func (g *Gateway) gather(first ack, last int64, unsent []api.ClosedTunnel) api.Acks {
+	batch := api.Acks{Epoch: g.epoch, Applied: last, Closed: unsent}
+	for a := first; ; {
 		batch.Applied = max(batch.Applied, a.seq)
 		if a.closed != nil {
 			batch.Closed = append(batch.Closed, *a.closed)
 		}
+		if len(batch.Closed) == maxClosed {
+			return batch
+		}
 		select {
 		case a = <-g.acks:
 		default:
-			more = false
+			return batch
 		}
 	}
-	return batch
 }

@@ -90,9 +90,21 @@ func (g *Gateway) beat(ctx context.Context) error {
 		if err := g.sendBeat(ctx); err != nil && ctx.Err() == nil {
 			g.cfg.Log.Debug("send heartbeat", "error", err)
 		}
-		wait(ctx, g.cfg.Clock, g.beats.interval())
+		g.waitBeat(ctx)
 	}
 	return nil
+}
+
+// waitBeat waits until the next heartbeat is due, or until a feed has begun:
+// its times count from an echo, and agents must hear of a new gateway at once.
+func (g *Gateway) waitBeat(ctx context.Context) {
+	t := g.cfg.Clock.NewTimer(g.cfg.Clock.Boot() + g.beats.interval())
+	defer t.Stop()
+	select {
+	case <-t.C():
+	case <-g.begun:
+	case <-ctx.Done():
+	}
 }
 
 func (g *Gateway) sendBeat(ctx context.Context) error {
@@ -114,7 +126,7 @@ func (g *Gateway) sendBeat(ctx context.Context) error {
 func (g *Gateway) post(ctx context.Context, call apiclient.Call) error {
 	_, err := g.cfg.Client.Do(ctx, call, nil)
 	var no *apiclient.Rejected
-	if errors.As(err, &no) && no.Status == http.StatusUnauthorized {
+	if errors.As(err, &no) && no.Status == http.StatusUnauthorized { // the feed draws the other conclusions
 		g.token.forget()
 	}
 	return err
@@ -124,10 +136,7 @@ var errNotEnrolled = errors.New("not enrolled yet")
 
 // ready gives a token once the gateway is enrolled.
 func (g *Gateway) ready(ctx context.Context) (string, error) {
-	g.token.mu.Lock()
-	enrolled := g.token.device != ""
-	g.token.mu.Unlock()
-	if !enrolled {
+	if !g.token.known() {
 		return "", errNotEnrolled
 	}
 	return g.token.get(ctx)

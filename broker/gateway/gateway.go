@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/netip"
 	"time"
 
@@ -41,12 +42,18 @@ type Gateway struct {
 	routes routes
 	beats  beats
 	acks   chan ack
-	live   map[string]grant
+	begun  chan struct{} // a feed has begun
+	// The one writer's own:
+	live    map[string]grant
+	refused map[string]bool // tunnels that could not be opened since the last snapshot
 }
 
 // New opens the WireGuard end; it admits nobody before the first lease.
 func New(cfg Config) (*Gateway, error) {
-	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), live: map[string]grant{}}
+	if cfg.Listen.Addr().IsUnspecified() {
+		return nil, fmt.Errorf("open gateway: agents are told the address it listens on, and %s is not one", cfg.Listen)
+	}
+	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), begun: make(chan struct{}, 1), live: map[string]grant{}, refused: map[string]bool{}}
 	g.beats.sent = map[int64]time.Duration{}
 	end, err := wg.OpenGateway(wg.GatewayConfig{PrivateKey: cfg.WireGuard, Listen: cfg.Listen, Log: cfg.Log, Accept: g.serve})
 	if err != nil {
@@ -84,8 +91,20 @@ func (g *Gateway) Run(ctx context.Context) error {
 // feedEvent is one event with the moment its times count from.
 type feedEvent struct {
 	apiclient.StreamEvent
-	base time.Duration // boot time
-	done chan error
+	base    time.Duration // boot time
+	refused bool          // no event: the broker lets this gateway do nothing any more
+	done    chan error
+}
+
+// hand gives an event to the one writer and waits until it is in force.
+func hand(ctx context.Context, out chan<- feedEvent, e feedEvent) error {
+	e.done = make(chan error, 1)
+	select {
+	case out <- e:
+		return <-e.done
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // follow keeps the feed open and hands its events to the one writer.
@@ -99,10 +118,33 @@ func (g *Gateway) follow(ctx context.Context, out chan<- feedEvent) error {
 		if g.cfg.Clock.Boot()-started > 10*time.Second {
 			attempt = 0
 		}
+		if g.heed(err) && hand(ctx, out, feedEvent{refused: true}) != nil {
+			return nil
+		}
 		g.cfg.Log.Warn("the feed from the broker ended", "error", err)
 		wait(ctx, g.cfg.Clock, backoff(attempt))
 	}
 	return nil
+}
+
+// heed draws what follows from the broker's "no", and reports whether this
+// gateway may keep nothing open.
+func (g *Gateway) heed(err error) (closed bool) {
+	var no *apiclient.Rejected
+	if !errors.As(err, &no) {
+		return false
+	}
+	switch {
+	case no.Code == api.CodeUnknownDevice: // the broker has lost its memory: enrol again
+		g.token.setDevice("")
+	case no.Status == http.StatusUnauthorized:
+		g.token.forget()
+	}
+	switch no.Code {
+	case api.CodeUnknownDevice, api.CodeDeviceRevoked, api.CodeQuarantined, api.CodeAdmission:
+		return true
+	}
+	return false
 }
 
 // session is one life of the feed: enrol if needed, get a token, listen.
@@ -116,17 +158,18 @@ func (g *Gateway) session(ctx context.Context, out chan<- feedEvent) error {
 	}
 	base := g.cfg.Clock.Boot() // before the request: what follows can only be newer
 	g.beats.reset(base)
-	return g.cfg.Client.Stream(ctx, apiclient.Call{Method: "GET", Path: api.PathGatewayFeed, Token: token}, func(e apiclient.StreamEvent) error {
+	return g.cfg.Client.Stream(ctx, apiclient.Call{Method: http.MethodGet, Path: api.PathGatewayFeed, Token: token}, func(e apiclient.StreamEvent) error {
 		if e.Name == api.FeedHeartbeat {
 			return g.beats.echoed(e.Data)
 		}
-		done := make(chan error, 1)
-		select {
-		case out <- feedEvent{e, g.beats.base(), done}:
-			return <-done
-		case <-ctx.Done():
-			return ctx.Err()
+		err := hand(ctx, out, feedEvent{StreamEvent: e, base: g.beats.base()})
+		if e.Name == api.FeedSnapshot {
+			select {
+			case g.begun <- struct{}{}:
+			default:
+			}
 		}
+		return err
 	})
 }
 
@@ -148,7 +191,7 @@ func wait(ctx context.Context, c clock.Clock, d time.Duration) {
 // enrol introduces the gateway; with a known key the broker answers with the
 // record it has, so this is safe to repeat and needs the token only once.
 func (g *Gateway) enrol(ctx context.Context) error {
-	if g.token.device != "" {
+	if g.token.known() {
 		return nil
 	}
 	d, err := g.cfg.Client.Discover(ctx)

@@ -4,10 +4,22 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/tunnel/wg"
 )
+
+// maxTTL is far above any lease. More than that is a mistake, and numbers that
+// overflow a Duration are too.
+const maxTTL = time.Hour
+
+func ttl(ms int64) (time.Duration, error) {
+	if ms < 0 || ms > maxTTL.Milliseconds() {
+		return 0, fmt.Errorf("a time of %d ms is not between 0 and %s", ms, maxTTL)
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
 
 // parseTunnel reads one tunnel of a grant; nothing of it is guessed.
 func parseTunnel(in api.GatewayTunnel) (tunnel, error) {
@@ -43,8 +55,11 @@ func parseTunnel(in api.GatewayTunnel) (tunnel, error) {
 			t.routes[to] = r.Destination
 		}
 	}
-	if in.ID == "" || len(t.peer.Addresses) == 0 || len(t.peer.Allow) == 0 || in.TTLMS < 0 {
-		return t, errors.New("an id, inner addresses, routes and a time that is not negative are needed")
+	if t.ttl, err = ttl(in.TTLMS); err != nil {
+		return t, err
+	}
+	if in.ID == "" || len(t.peer.Addresses) == 0 || len(t.peer.Allow) == 0 {
+		return t, errors.New("an id, inner addresses and routes are needed")
 	}
 	return t, nil
 }

@@ -2,8 +2,10 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
@@ -17,6 +19,7 @@ type tunnel struct {
 	id, lease, app string
 	peer           wg.Peer
 	routes         map[netip.AddrPort]string // virtual → destination
+	ttl            time.Duration             // as the event said it
 	until          time.Duration             // boot time
 }
 
@@ -86,24 +89,30 @@ func (g *Gateway) endAll(cause string) {
 // take puts one feed event into force. An event that cannot be read ends the
 // feed; the next one begins with a snapshot.
 func (g *Gateway) take(e feedEvent) error {
+	g.expire() // an event revives nothing whose time was over before it
+	if e.refused {
+		g.endAll(api.CauseRevoked)
+		return nil
+	}
 	var err error
 	var seq int64
 	switch e.Name {
 	case api.FeedSnapshot:
 		var s api.Snapshot
 		if err = jws.Decode(e.Data, &s); err == nil {
-			seq, err = s.Seq, g.snapshot(s, e.base)
+			seq = s.Seq
+			g.snapshot(s, e.base)
 		}
 	case api.FeedGrant:
 		var gr api.Grant
 		if err = jws.Decode(e.Data, &gr); err == nil {
-			seq, err = gr.Seq, g.replace(gr, e.base)
+			seq = gr.Seq
+			g.replace(gr, g.read(gr, e.base))
 		}
 	case api.FeedRenew:
 		var r api.Renewal
 		if err = jws.Decode(e.Data, &r); err == nil {
-			seq = r.Seq
-			g.renew(r, e.base)
+			seq, err = r.Seq, g.renew(r, e.base)
 		}
 	default:
 		return nil // of a newer broker
@@ -115,60 +124,84 @@ func (g *Gateway) take(e feedEvent) error {
 	return nil
 }
 
-func (g *Gateway) snapshot(s api.Snapshot, base time.Duration) error {
-	named := map[string]bool{}
-	for _, gr := range s.Grants {
-		named[gr.ID] = true
+// snapshot makes this gateway what the broker says it is: all that is gone
+// ends before anything opens, for an address may have passed to another.
+func (g *Gateway) snapshot(s api.Snapshot, base time.Duration) {
+	clear(g.refused)
+	wants := make([]map[string]tunnel, len(s.Grants))
+	named := map[string]map[string]tunnel{}
+	for n, gr := range s.Grants {
+		wants[n] = g.read(gr, base)
+		named[gr.ID] = wants[n]
 	}
-	for id, old := range g.live {
-		if !named[id] {
-			for _, t := range old.tunnels {
-				g.end(id, t, api.CauseRevoked)
-			}
+	for id := range g.live {
+		g.endMissing(id, named[id])
+	}
+	for n, gr := range s.Grants {
+		g.replace(gr, wants[n])
+	}
+}
+
+// read takes the tunnels of a grant out of an event. One that cannot be read is
+// left out, and so ends; the others must not suffer for it.
+func (g *Gateway) read(gr api.Grant, base time.Duration) map[string]tunnel {
+	want := map[string]tunnel{}
+	for _, gt := range gr.Tunnels {
+		t, err := parseTunnel(gt)
+		if err != nil {
+			g.refuse(gt.ID, err)
+			continue
+		}
+		t.until = base + t.ttl
+		want[t.id] = t
+	}
+	return want
+}
+
+// endMissing ends the tunnels of a grant that are not wanted any more.
+func (g *Gateway) endMissing(grantID string, want map[string]tunnel) {
+	for id, old := range g.live[grantID].tunnels {
+		if t, ok := want[id]; !ok || t.peer.Key != old.peer.Key {
+			g.end(grantID, old, api.CauseRevoked)
 		}
 	}
-	for _, gr := range s.Grants {
-		if err := g.replace(gr, base); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // replace makes a grant what the broker says it is: first what is not in it
 // any more is ended, then the rest is opened or extended.
-func (g *Gateway) replace(next api.Grant, base time.Duration) error {
-	want := map[string]tunnel{}
-	for _, gt := range next.Tunnels {
-		t, err := parseTunnel(gt)
-		if err != nil {
-			return fmt.Errorf("tunnel %s: %w", gt.ID, err)
-		}
-		t.until = base + time.Duration(gt.TTLMS)*time.Millisecond
-		want[t.id] = t
-	}
-	for id, old := range g.live[next.ID].tunnels {
-		if t, ok := want[id]; !ok || t.peer.Key != old.peer.Key {
-			g.end(next.ID, old, api.CauseRevoked)
-		}
-	}
+func (g *Gateway) replace(next api.Grant, want map[string]tunnel) {
+	g.endMissing(next.ID, want)
 	for _, t := range want {
 		if err := g.open(next, t); err != nil {
-			return fmt.Errorf("tunnel %s: %w", t.id, err)
+			g.refuse(t.id, err)
 		}
 	}
-	return nil
+}
+
+// refuse notes a tunnel that the broker wants and that cannot be.
+func (g *Gateway) refuse(id string, err error) {
+	g.refused[id] = true
+	g.cfg.Log.Error("a tunnel from the broker is refused", "tunnel", id, "error", err)
 }
 
 // open admits a peer, unless its time is over before it began.
 func (g *Gateway) open(next api.Grant, t tunnel) error {
+	old, had := g.live[next.ID].tunnels[t.id]
 	if t.until <= g.cfg.Clock.Boot() {
+		if had {
+			g.end(next.ID, old, api.CauseExpired)
+		}
 		return nil
 	}
-	_, had := g.live[next.ID].tunnels[t.id]
-	g.routes.set(t)
-	if err := g.wg.SetPeer(t.peer); err != nil {
-		g.routes.drop(t.peer.Key)
+	err := g.admit(old, t)
+	if errors.Is(err, wg.ErrAddressTaken) {
+		g.evict(t)
+		err = g.admit(old, t)
+	}
+	if err != nil {
+		if had {
+			g.end(next.ID, old, api.CauseRevoked)
+		}
 		return err
 	}
 	gr := g.live[next.ID]
@@ -184,14 +217,64 @@ func (g *Gateway) open(next api.Grant, t tunnel) error {
 	return nil
 }
 
-// renew moves the end of tunnels that live; it opens nothing.
-func (g *Gateway) renew(r api.Renewal, base time.Duration) {
-	for _, u := range r.TTLs {
-		if t, ok := g.live[r.Grant].tunnels[u.ID]; ok {
-			t.until = base + time.Duration(u.TTLMS)*time.Millisecond
-			g.live[r.Grant].tunnels[u.ID] = t
+// admit lets the peer in as t says. Connections to a destination that is
+// another one now end: old ones must not go on to where the app was.
+func (g *Gateway) admit(old, t tunnel) error {
+	same := t.peer
+	same.Allow = slices.DeleteFunc(slices.Clone(t.peer.Allow), func(to netip.AddrPort) bool {
+		was, served := old.routes[to]
+		return served && was != t.routes[to]
+	})
+	if len(same.Allow) < len(t.peer.Allow) {
+		if err := g.wg.SetPeer(same); err != nil {
+			return err
 		}
 	}
+	g.routes.set(t)
+	if err := g.wg.SetPeer(t.peer); err != nil {
+		g.routes.drop(t.peer.Key)
+		return err
+	}
+	return nil
+}
+
+// evict ends tunnels that hold an address which the broker has given to t
+// since: the news of their end may come behind that of its beginning.
+func (g *Gateway) evict(t tunnel) {
+	for id, gr := range g.live {
+		for _, old := range gr.tunnels {
+			if old.id != t.id && shareAddress(old.peer, t.peer) {
+				g.end(id, old, api.CauseRevoked)
+			}
+		}
+	}
+}
+
+func shareAddress(a, b wg.Peer) bool {
+	return slices.ContainsFunc(a.Addresses, func(addr netip.Addr) bool { return slices.Contains(b.Addresses, addr) })
+}
+
+// errNotHere asks for a snapshot.
+var errNotHere = errors.New("a tunnel is renewed that is not open here")
+
+// renew moves the end of tunnels that live; it opens nothing. Where broker and
+// gateway do not agree on what lives, the feed starts over with a snapshot.
+func (g *Gateway) renew(r api.Renewal, base time.Duration) error {
+	var failed error
+	for _, u := range r.TTLs {
+		t, ok := g.live[r.Grant].tunnels[u.ID]
+		d, err := ttl(u.TTLMS)
+		switch {
+		case err != nil:
+			failed = err
+		case ok:
+			t.until = base + d
+			g.live[r.Grant].tunnels[u.ID] = t
+		case base+d > g.cfg.Clock.Boot() && !g.refused[u.ID]:
+			failed = errNotHere
+		}
+	}
+	return failed
 }
 
 // end is the only way out: the gate first, flows die with it.

@@ -29,7 +29,14 @@ type tokens struct {
 func (t *tokens) setDevice(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.device = id
+	t.device, t.token = id, ""
+}
+
+// known reports whether this gateway is enrolled.
+func (t *tokens) known() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.device != ""
 }
 
 // forget makes the next get fetch a new token.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
@@ -18,11 +19,14 @@ const ReasonKeyUsed = "tunnel-key-used"
 // Ask is what a decision allows one person's device, with the tunnel keys that
 // were inside its accepted attestation.
 type Ask struct {
-	Device   store.Device
-	Session  store.Session
-	Apps     []policy.AppDecision
-	Wanted   map[string]string // app → WireGuard public key
+	Device  store.Device
+	Session store.Session
+	Apps    []policy.AppDecision
+	Wanted  map[string]string // app → WireGuard public key
+	// Gateways in order of preference. Those that have not been heard from of
+	// late are in Away: they are chosen only where there is no other.
 	Gateways []store.Gateway
+	Away     map[string]bool // by ID
 }
 
 // Given is what came of it.
@@ -95,13 +99,15 @@ func (i *Issuer) plan(ctx context.Context, a Ask, g *Given, now time.Time) ([]pl
 		}
 		lives := err == nil && have.LeaseEnds > now.UnixMilli()
 		key, reason := a.Wanted[d.App.ID], ""
-		gw, found := gatewayFor(d.App, a.Gateways)
+		gw, found := a.gatewayFor(d.App, have.GatewayID)
 		switch {
 		case !d.Allowed:
 		case key == "":
 			reason = api.ReasonNoTunnelKey
 		case !found:
 			reason = api.ReasonNoGateway
+		case slices.ContainsFunc(a.Gateways, func(g store.Gateway) bool { return g.PublicKey == key }):
+			reason = ReasonKeyUsed // a gateway's own; no gateway would admit it
 		}
 		keep := d.Allowed && reason == "" && lives && have.PublicKey == key && have.GatewayID == gw.ID
 		if err == nil && !keep {
@@ -143,13 +149,27 @@ func (i *Issuer) ttl(d policy.AppDecision, s store.Session, now time.Time) time.
 	return ttl
 }
 
-func gatewayFor(a policy.App, all []store.Gateway) (store.Gateway, bool) {
-	for _, g := range all {
-		if a.Gateway == "" || a.Gateway == g.Name {
-			return g, true
+// gatewayFor finds the gateway of an app. The one that has the tunnel stays
+// while it lives: moving would end what is flowing.
+func (a Ask) gatewayFor(app policy.App, current string) (store.Gateway, bool) {
+	var chosen store.Gateway
+	best := 0
+	for _, g := range a.Gateways {
+		if app.Gateway != "" && app.Gateway != g.Name {
+			continue
+		}
+		rank := 1
+		if g.ID == current {
+			rank++
+		}
+		if !a.Away[g.ID] {
+			rank += 2
+		}
+		if rank > best {
+			chosen, best = g, rank
 		}
 	}
-	return store.Gateway{}, false
+	return chosen, best > 0
 }
 
 // end closes tunnels, naming why: a lease that ran out, or a decision.

@@ -69,16 +69,18 @@ func (i *Issuer) Refresh(ctx context.Context, jkt, handle string) (answer api.To
 		return answer, "", ErrHandle // a stolen handle without the key ends nothing
 	}
 	now := i.Now().UnixMilli()
-	if gen == store.HandleOlder {
+	next := jws.Random(32)
+	err = store.ErrHandleSpent
+	if gen != store.HandleOlder {
+		err = i.Store.RotateHandle(ctx, s.ID, store.Hash(handle), store.Hash(next), now)
+	}
+	switch {
+	case errors.Is(err, store.ErrHandleSpent):
 		if err := i.Store.RevokeSession(ctx, s.ID, "refresh handle used again", now); err != nil {
 			return answer, "", fmt.Errorf("revoke session: %w", err)
 		}
 		return answer, s.ID, ErrHandle
-	}
-	next := jws.Random(32)
-	err = i.Store.RotateHandle(ctx, s.ID, store.Hash(handle), store.Hash(next), now)
-	switch {
-	case errors.Is(err, store.ErrHandleSpent), errors.Is(err, store.ErrSessionEnded):
+	case errors.Is(err, store.ErrSessionEnded):
 		return answer, "", ErrHandle
 	case err != nil:
 		return answer, "", fmt.Errorf("rotate refresh handle: %w", err)

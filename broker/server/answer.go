@@ -31,6 +31,13 @@ func (s *Server) problem(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.As(err, &refusal):
 		p = api.Problem{Title: http.StatusText(refusal.Status), Status: refusal.Status, Code: refusal.Code, Detail: refusal.Detail, Nonce: refusal.Nonce}
+		if p.Status == http.StatusUnauthorized { // RFC 9449 section 7.1, and its words only
+			word := api.CodeUnauthorized
+			if p.Code == api.CodeBadProof {
+				word = p.Code
+			}
+			w.Header().Set("WWW-Authenticate", `DPoP error="`+word+`", algs="ES256"`)
+		}
 	case errors.Is(err, bind.ErrUseNonce):
 		w.Header().Set("WWW-Authenticate", `DPoP error="use_dpop_nonce", algs="ES256"`)
 		p = api.Problem{Title: "Unauthorized", Status: http.StatusUnauthorized, Code: api.CodeUseDPoPNonce, Detail: "repeat with the nonce of this answer"}
@@ -53,11 +60,18 @@ func (s *Server) oauthProblem(w http.ResponseWriter, r *http.Request, err error)
 	var refusal *verify.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		writeJSON(w, http.StatusBadRequest, api.OAuthError{Error: refusal.Code, Description: refusal.Detail})
+		status, code := http.StatusBadRequest, refusal.Code
+		if refusal.Status == http.StatusRequestEntityTooLarge || refusal.Status == http.StatusUnsupportedMediaType {
+			status, code = refusal.Status, api.OAuthInvalidRequest
+		}
+		writeJSON(w, status, api.OAuthError{Error: code, Description: refusal.Detail})
 	case errors.Is(err, bind.ErrUseNonce):
 		writeJSON(w, http.StatusBadRequest, api.OAuthError{Error: api.OAuthUseDPoPNonce, Description: "repeat with the nonce of this answer"})
 	case errors.Is(err, bind.ErrBusy):
 		w.WriteHeader(http.StatusServiceUnavailable)
+	case errors.Is(err, verify.ErrProvider): // no "no": nobody has looked at the sign-in
+		s.cfg.Log.Warn("verify a sign-in", "error", err)
+		writeJSON(w, http.StatusServiceUnavailable, api.OAuthError{Error: api.OAuthServerError, Description: "the identity provider cannot be asked"})
 	default:
 		s.cfg.Log.Error("answer token request", "error", err)
 		writeJSON(w, http.StatusInternalServerError, api.OAuthError{Error: api.OAuthServerError})

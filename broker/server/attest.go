@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -31,8 +30,10 @@ func (s *Server) attest(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	origin, _ := netip.ParseAddrPort(r.RemoteAddr)
-	answer, waits, err := s.decide(r.Context(), c, string(body), origin.Addr())
+	// A listener for both families names IPv4 callers in IPv6.
+	answer, waits, err := s.decide(r.Context(), c, string(body), origin.Addr().Unmap().WithZone(""))
 	if err != nil {
+		s.afterRefusal(r.Context(), c.claims.ClientID, err)
 		s.problem(w, r, err)
 		return
 	}
@@ -50,38 +51,35 @@ func (s *Server) decide(ctx context.Context, c caller, token string, origin neti
 	ctx = context.WithoutCancel(ctx)
 	e, err := s.verify.Attestation(ctx, c.jkt, token)
 	if err != nil {
-		return api.Answer{}, nil, s.afterRefusal(ctx, c, err)
+		return api.Answer{}, nil, err
 	}
 	now := s.cfg.Now()
 	d := s.policy.Load().Decide(policy.Input{
 		Report: e.Report, Person: c.session.Person, Now: now, Horizon: s.cfg.Lease, Origin: origin, ACR: c.session.ACR,
 		Device: policy.Device{ID: e.Device.ID, KeyAttested: e.Device.KeyAttested, KeyProtection: e.Device.KeyProtection, HardwareID: e.Device.HardwareID},
 	})
-	gws, err := s.cfg.Store.Gateways(ctx)
+	gws, away, err := s.gateways(ctx)
 	if err != nil {
-		return api.Answer{}, nil, fmt.Errorf("list gateways: %w", err)
+		return api.Answer{}, nil, err
 	}
-	g, err := s.issuer.Lease(ctx, issuer.Ask{Device: e.Device, Session: c.session, Apps: d.Apps, Wanted: e.Wanted, Gateways: gws})
+	g, err := s.issuer.Lease(ctx, issuer.Ask{Device: e.Device, Session: c.session, Apps: d.Apps, Wanted: e.Wanted, Gateways: gws, Away: away})
 	if err != nil {
 		s.tellGateways(ctx, c.session.ID, g, true)
-		return api.Answer{}, nil, err
+		return api.Answer{}, nil, s.whyNoLease(ctx, c, err)
 	}
 	w := s.tellGateways(ctx, c.session.ID, g, false)
 	s.recordDecision(ctx, e.Device, c.session.Person, d, g)
 	return s.answer(d, g, e), w, nil
 }
 
-// afterRefusal ends what a quarantined device had.
-func (s *Server) afterRefusal(ctx context.Context, c caller, err error) error {
-	var refusal *verify.Refusal
-	if errors.As(err, &refusal) && refusal.Code == api.CodeQuarantined {
-		live, listErr := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
-		if listErr != nil {
-			s.cfg.Log.Error("list tunnels of a quarantined device", "error", listErr)
-		}
-		mine := tunnelsWhere(live, func(t store.Tunnel) bool { return t.SessionID == c.session.ID })
-		if endErr := s.endLocked(ctx, c.session.ID, mine, api.CauseRevoked); endErr != nil {
-			s.cfg.Log.Error("end tunnels of a quarantined device", "error", endErr)
+// whyNoLease tells a session or device that ended in the meantime from a fault.
+func (s *Server) whyNoLease(ctx context.Context, c caller, err error) error {
+	switch {
+	case errors.Is(err, store.ErrSessionEnded):
+		return errSignedOut
+	case errors.Is(err, store.ErrDeviceState):
+		if _, refused := s.verify.Device(ctx, c.jkt); refused != nil {
+			return refused
 		}
 	}
 	return err
@@ -98,7 +96,7 @@ func (s *Server) tellGateways(ctx context.Context, session string, g issuer.Give
 		changed[t.GatewayID], opened[t.GatewayID] = true, true
 	}
 	if failed {
-		if err := s.sendGrants(ctx, session, changed); err != nil {
+		if err := s.sendGrants(ctx, session, changed, g.Ended); err != nil {
 			s.cfg.Log.Error("send grants after an error", "error", err)
 		}
 		return nil

@@ -22,6 +22,8 @@ type caller struct {
 
 var errToken = &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeUnauthorized, Detail: "the access token is missing, expired or not bound to this key"}
 
+var errSignedOut = &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeSignedOut, Detail: "this sign-in has ended; sign in again"}
+
 // proven checks the DPoP proof of a call.
 func (s *Server) proven(r *http.Request, accessToken string) (bind.Proven, error) {
 	p, err := s.proofs.Check(r.Header.Values(api.HeaderDPoP), bind.Request{Method: r.Method, URL: s.cfg.Issuer + r.URL.Path, AccessToken: accessToken})
@@ -56,7 +58,7 @@ func (s *Server) authorize(r *http.Request, scope string) (caller, error) {
 	out.session, err = s.issuer.LiveSession(r.Context(), c.Session)
 	switch {
 	case errors.Is(err, store.ErrSessionEnded), errors.Is(err, store.ErrNotFound):
-		return caller{}, &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeSignedOut, Detail: "this sign-in has ended; sign in again"}
+		return caller{}, errSignedOut
 	case err != nil:
 		return caller{}, err
 	}

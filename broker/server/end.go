@@ -2,26 +2,50 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/audit"
 	"github.com/postern-zt/postern/broker/store"
+	"github.com/postern-zt/postern/broker/verify"
 )
 
 // Every way a session or a tunnel ends before its lease goes through here: the
-// store first, then the gateway, then the agent.
+// store first, then agent and gateway. A caller that hangs up half way changes
+// nothing: what has begun to end ends.
 
-// endDeviceSessions ends all sign-ins of a device.
+// endDeviceSessions ends all sign-ins of a device. Its agent knows why.
 func (s *Server) endDeviceSessions(ctx context.Context, device, why string) error {
+	if err := s.cfg.Store.RevokeDeviceSessions(ctx, device, why, s.cfg.Now().UnixMilli()); err != nil {
+		return fmt.Errorf("end sessions: %w", err)
+	}
+	return s.endDevice(ctx, device, "")
+}
+
+// endDevice ends the tunnels and streams of a device whose sessions are over.
+// The tunnels are listed after that: none can be opened any more. A code says
+// what its agent is told; without one it knows.
+func (s *Server) endDevice(ctx context.Context, device, code string) error {
+	ctx = context.WithoutCancel(ctx)
+	s.people.endDevice(device, code)
 	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("list tunnels: %w", err)
 	}
-	if err := s.cfg.Store.RevokeDeviceSessions(ctx, device, why, s.cfg.Now().UnixMilli()); err != nil {
-		return fmt.Errorf("end sessions: %w", err)
-	}
 	return s.endTunnels(ctx, tunnelsWhere(live, func(t store.Tunnel) bool { return t.DeviceID == device }), api.CauseRevoked)
+}
+
+// afterRefusal ends what a device had that has just gone into quarantine.
+func (s *Server) afterRefusal(ctx context.Context, device string, err error) {
+	var refusal *verify.Refusal
+	if !errors.As(err, &refusal) || refusal.Code != api.CodeQuarantined || device == "" {
+		return
+	}
+	if err := s.endDevice(ctx, device, api.CodeQuarantined); err != nil {
+		s.cfg.Log.Error("end what a quarantined device had", "device", device, "error", err)
+	}
 }
 
 // signOut ends one session and all its tunnels.
@@ -34,11 +58,12 @@ func (s *Server) signOut(ctx context.Context, session, why string) error {
 
 // endSession ends the tunnels of a session that is over and tells its agent.
 func (s *Server) endSession(ctx context.Context, session string) error {
+	ctx = context.WithoutCancel(ctx)
+	s.people.end(session, api.CodeSignedOut)
 	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("list tunnels: %w", err)
 	}
-	s.people.tell(session, api.EventSignedOut, api.Event{Code: api.CodeSignedOut})
 	return s.endTunnels(ctx, tunnelsWhere(live, func(t store.Tunnel) bool { return t.SessionID == session }), api.CauseRevoked)
 }
 
@@ -58,15 +83,13 @@ func (s *Server) endTunnels(ctx context.Context, tunnels []store.Tunnel, cause s
 	for _, t := range tunnels {
 		sessions[t.SessionID] = append(sessions[t.SessionID], t)
 	}
-	for session, ts := range sessions {
+	var failed error
+	for session, ts := range sessions { // each is tried, whatever happened to the others
 		unlock := s.locks.lock(session)
-		err := s.endLocked(ctx, session, ts, cause)
+		failed = errors.Join(failed, s.endLocked(ctx, session, ts, cause))
 		unlock()
-		if err != nil {
-			return err
-		}
 	}
-	return nil
+	return failed
 }
 
 func (s *Server) endLocked(ctx context.Context, session string, ts []store.Tunnel, cause string) error {
@@ -77,25 +100,28 @@ func (s *Server) endLocked(ctx context.Context, session string, ts []store.Tunne
 		gateways[t.GatewayID] = true
 	}
 	if err := s.cfg.Store.EndTunnels(ctx, ids, cause, s.cfg.Now().UnixMilli()); err != nil {
-		return fmt.Errorf("end tunnels: %w", err)
+		// The gateway is told all the same; it shuts what the store still names.
+		return errors.Join(fmt.Errorf("end tunnels: %w", err), s.sendGrants(ctx, session, gateways, ts))
 	}
 	for _, t := range ts {
 		s.people.tell(session, api.EventLeaseRevoked, api.Event{Lease: t.LeaseID})
 		s.recordTunnel(ctx, audit.TunnelClose, t, cause)
 	}
-	return s.sendGrants(ctx, session, gateways)
+	return s.sendGrants(ctx, session, gateways, nil)
 }
 
-// sendGrants sends what now lives of a session to the gateways, an empty grant
-// where nothing does. When the store does not answer it sends empty grants:
-// a gateway must not go on with what may have ended.
-func (s *Server) sendGrants(ctx context.Context, session string, gateways map[string]bool) error {
+// sendGrants sends what now lives of a session to the gateways, but not the
+// ended; an empty grant where nothing lives. When the store does not answer it
+// sends empty grants: a gateway must not go on with what may have ended.
+func (s *Server) sendGrants(ctx context.Context, session string, gateways map[string]bool, ended []store.Tunnel) error {
 	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
 	if err != nil {
 		live = nil
 	}
 	for gw := range gateways {
-		mine := tunnelsWhere(live, func(t store.Tunnel) bool { return t.SessionID == session && t.GatewayID == gw })
+		mine := tunnelsWhere(live, func(t store.Tunnel) bool {
+			return t.SessionID == session && t.GatewayID == gw && !slices.ContainsFunc(ended, func(e store.Tunnel) bool { return e.ID == t.ID })
+		})
 		s.sendGrant(ctx, gw, session, mine)
 	}
 	return err
@@ -110,5 +136,9 @@ func (s *Server) sendGrant(ctx context.Context, gateway, session string, tunnels
 	} else if len(grants) == 1 {
 		g = grants[0]
 	}
-	return s.feeds.publish(gateway, api.FeedGrant, func(seq int64) any { g.Seq = seq; return g })
+	return s.feeds.publish(gateway, api.FeedGrant, func(seq int64) any {
+		g.Seq = seq
+		s.issuer.Recount(&g, tunnels)
+		return g
+	})
 }

@@ -3,7 +3,9 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"sync"
 	"time"
@@ -29,9 +31,11 @@ type message struct {
 type feeds struct {
 	mu      sync.Mutex
 	seq     int64
-	open    map[string]*feed // gateway → its one stream
-	applied map[string]int64 // gateway → last acknowledged
-	changed chan struct{}    // closed and replaced on every acknowledgement
+	now     func() time.Time
+	open    map[string]*feed     // gateway → its one stream
+	lost    map[string]time.Time // gateway → when its stream ended
+	applied map[string]int64     // gateway → last acknowledged
+	changed chan struct{}        // closed and replaced on every acknowledgement
 }
 
 type feed struct {
@@ -40,21 +44,23 @@ type feed struct {
 }
 
 func newFeeds(now func() time.Time) *feeds {
-	return &feeds{seq: now().UnixMilli(), open: map[string]*feed{}, applied: map[string]int64{}, changed: make(chan struct{})}
+	return &feeds{seq: now().UnixMilli(), now: now, open: map[string]*feed{}, lost: map[string]time.Time{}, applied: map[string]int64{}, changed: make(chan struct{})}
 }
 
+// snapshot makes the event that a stream begins with.
+type snapshot func(seq int64) (any, error)
+
 // connect replaces the gateway's stream with a new one whose first message is
-// made by snapshot. It is made under the lock: whatever changes later is sent
+// made by begin. It is made under the lock: whatever changes later is sent
 // later.
-func (f *feeds) connect(gateway string, snapshot func(seq int64) (any, error)) (*feed, error) {
+func (f *feeds) connect(gateway string, begin snapshot) (*feed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if old := f.open[gateway]; old != nil {
-		close(old.gone)
-		delete(f.open, gateway)
+		f.drop(gateway, old)
 	}
 	f.seq++
-	first, err := snapshot(f.seq)
+	first, err := begin(f.seq)
 	if err != nil {
 		return nil, err
 	}
@@ -71,8 +77,50 @@ func (f *feeds) disconnect(gateway string, was *feed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.open[gateway] == was {
-		delete(f.open, gateway)
+		f.drop(gateway, was)
 	}
+}
+
+// drop ends a stream. The caller holds mu.
+func (f *feeds) drop(gateway string, n *feed) {
+	close(n.gone)
+	delete(f.open, gateway)
+	f.lost[gateway] = f.now()
+}
+
+// awayAfter is how long a stream may be gone before its gateway counts as
+// away; one that reconnects is back long before.
+const awayAfter = 10 * time.Second
+
+// away reports whether a gateway has no stream, and has had none for a while.
+func (f *feeds) away(gateway string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.open[gateway] != nil {
+		return false
+	}
+	lost, known := f.lost[gateway]
+	return !known || f.now().Sub(lost) > awayAfter
+}
+
+// refresh sends every gateway a new snapshot in the stream it has. One for
+// which that does not work loses its stream: its next begins with a snapshot.
+func (f *feeds) refresh(of func(gateway string) snapshot) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var failed error
+	for gateway, n := range f.open {
+		f.seq++
+		event, err := of(gateway)(f.seq)
+		if err == nil {
+			err = n.send(f.seq, api.FeedSnapshot, event)
+		}
+		if err != nil {
+			f.drop(gateway, n)
+			failed = errors.Join(failed, fmt.Errorf("send snapshot: %w", err))
+		}
+	}
+	return failed
 }
 
 func (n *feed) send(seq int64, name string, v any) error {
@@ -99,8 +147,7 @@ func (f *feeds) publish(gateway, name string, make func(seq int64) any) int64 {
 	}
 	f.seq++
 	if err := n.send(f.seq, name, make(f.seq)); err != nil {
-		close(n.gone) // it reconnects and begins with a snapshot
-		delete(f.open, gateway)
+		f.drop(gateway, n) // it reconnects and begins with a snapshot
 		return 0
 	}
 	return f.seq
@@ -132,37 +179,60 @@ func (f *feeds) wait(ctx context.Context, gateway string, seq int64) bool {
 	}
 }
 
+// writeWait is how long a reader may let the server wait.
+const writeWait = 20 * time.Second
+
 // stream writes messages as server-sent events until one of the ends comes;
-// alive is asked at every ping whether the caller may still listen.
+// alive is asked at every ping whether the caller may still listen. What was
+// sent before the stream was told to go still goes out.
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, ch <-chan message, gone <-chan struct{}, alive func() bool) {
-	rc := http.NewResponseController(w)
+	out := eventWriter{w: w, rc: http.NewResponseController(w)}
 	w.Header().Set("Content-Type", api.TypeEvents)
 	w.Header().Set("Cache-Control", "no-store, no-transform")
 	w.WriteHeader(http.StatusOK)
-	fmt.Fprint(w, ": open\n\n")
-	if rc.Flush() != nil {
-		return
-	}
 	ping := time.NewTicker(pingEvery)
 	defer ping.Stop()
-	for {
+	for ok := out.write(": open\n\n"); ok; {
 		select {
 		case m := <-ch:
-			fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", m.id, m.name, m.data)
+			ok = out.event(m)
 		case <-ping.C:
-			if !alive() {
-				return
-			}
-			fmt.Fprint(w, ": ping\n\n")
+			ok = alive() && out.write(": ping\n\n")
 		case <-gone:
-			return
+			for ok {
+				select {
+				case m := <-ch:
+					ok = out.event(m)
+				default:
+					return
+				}
+			}
 		case <-s.done:
 			return
 		case <-r.Context().Done():
 			return
 		}
-		if rc.Flush() != nil {
-			return
-		}
 	}
+}
+
+// eventWriter writes one thing at a time and says whether it got away.
+type eventWriter struct {
+	w  http.ResponseWriter
+	rc *http.ResponseController
+}
+
+func (e eventWriter) event(m message) bool {
+	return e.write(fmt.Sprintf("id: %d\nevent: %s\ndata: %s\n\n", m.id, m.name, m.data))
+}
+
+func (e eventWriter) write(text string) bool {
+	// In HTTP/2 a deadline ends the stream even when nothing is being written,
+	// so it is lifted again. A writer that knows none just has none.
+	_ = e.rc.SetWriteDeadline(time.Now().Add(writeWait))
+	_, err := io.WriteString(e.w, text)
+	if err == nil {
+		err = e.rc.Flush()
+	}
+	_ = e.rc.SetWriteDeadline(time.Time{})
+	return err == nil
 }

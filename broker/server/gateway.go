@@ -1,16 +1,20 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/store"
 	"github.com/postern-zt/postern/broker/verify"
 	"github.com/postern-zt/postern/platform/jws"
+	"github.com/postern-zt/postern/tunnel/wg"
 )
 
 // gatewayDevice finds the enrolled gateway that calls.
@@ -29,17 +33,7 @@ func (s *Server) gatewayFeed(w http.ResponseWriter, r *http.Request) {
 		s.problem(w, r, err)
 		return
 	}
-	f, err := s.feeds.connect(d.ID, func(seq int64) (any, error) {
-		live, err := s.cfg.Store.LiveTunnels(r.Context(), d.ID, s.cfg.Now().UnixMilli())
-		if err != nil {
-			return nil, fmt.Errorf("list tunnels: %w", err)
-		}
-		grants, err := s.issuer.Grants(r.Context(), live, s.policy.Load().App)
-		if grants == nil {
-			grants = []api.Grant{}
-		}
-		return api.Snapshot{Seq: seq, Grants: grants}, err
-	})
+	f, err := s.feeds.connect(d.ID, s.snapshot(r.Context(), d.ID))
 	if err != nil {
 		s.problem(w, r, err)
 		return
@@ -49,6 +43,36 @@ func (s *Server) gatewayFeed(w http.ResponseWriter, r *http.Request) {
 		now, err := s.cfg.Store.DeviceByID(r.Context(), d.ID)
 		return err == nil && now.State == store.StateActive
 	})
+}
+
+// snapshot makes the event that names everything that lives at a gateway.
+func (s *Server) snapshot(ctx context.Context, gateway string) snapshot {
+	return func(seq int64) (any, error) {
+		live, err := s.cfg.Store.LiveTunnels(ctx, gateway, s.cfg.Now().UnixMilli())
+		if err != nil {
+			return nil, fmt.Errorf("list tunnels: %w", err)
+		}
+		grants, err := s.issuer.Grants(ctx, live, s.policy.Load().App)
+		if grants == nil {
+			grants = []api.Grant{}
+		}
+		return api.Snapshot{Seq: seq, Grants: grants}, err
+	}
+}
+
+// gateways lists the gateways, those heard from last first, and says which are
+// away. A gateway that was set up anew leaves its old record behind.
+func (s *Server) gateways(ctx context.Context) (all []store.Gateway, away map[string]bool, err error) {
+	all, err = s.cfg.Store.Gateways(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list gateways: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b store.Gateway) int { return cmp.Compare(b.LastSeen, a.LastSeen) })
+	away = map[string]bool{}
+	for _, g := range all {
+		away[g.ID] = s.feeds.away(g.ID)
+	}
+	return all, away, nil
 }
 
 // heartbeat keeps what agents must know of the gateway and echoes the beat
@@ -76,6 +100,9 @@ func (s *Server) heartbeat(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// seenEvery is how often it is written down that a gateway is still there.
+const seenEvery = 30 * time.Second
+
 // meet keeps a gateway's hello; one that started anew makes every agent attest,
 // so that they shake hands again at once.
 func (s *Server) meet(r *http.Request, d store.Device, h api.GatewayHello) error {
@@ -84,28 +111,38 @@ func (s *Server) meet(r *http.Request, d store.Device, h api.GatewayHello) error
 		return fmt.Errorf("list gateways: %w", err)
 	}
 	g := store.Gateway{ID: d.ID, DeviceID: d.ID, Name: d.Name, PublicKey: h.PublicKey, Epoch: h.Epoch, Endpoints: h.Endpoints, LastSeen: s.cfg.Now().UnixMilli()}
+	known := false
 	for _, old := range all {
 		if old.ID == g.ID && old.Epoch == g.Epoch && old.PublicKey == g.PublicKey && slices.Equal(old.Endpoints, g.Endpoints) {
-			return nil
+			if g.LastSeen-old.LastSeen < seenEvery.Milliseconds() {
+				return nil
+			}
+			known = true
 		}
 	}
 	if err := s.cfg.Store.PutGateway(r.Context(), g); err != nil {
 		return fmt.Errorf("keep gateway: %w", err)
 	}
-	s.people.tellAll(api.EventLeasesChanged, api.Event{Code: "gateway_started"})
+	if !known {
+		s.people.tellAll(api.EventLeasesChanged, api.Event{Code: "gateway_started"})
+	}
 	return nil
 }
 
 func checkHello(h api.GatewayHello) error {
-	if h.Epoch == "" || len(h.Epoch) > 64 || len(h.PublicKey) != 44 {
-		return errors.New("epoch or public key is missing or malformed")
+	if h.Epoch == "" || len(h.Epoch) > 64 {
+		return errors.New("epoch is missing or too long")
+	}
+	if _, err := wg.ParsePublicKey(h.PublicKey); err != nil {
+		return err
 	}
 	if len(h.Endpoints) == 0 || len(h.Endpoints) > 8 {
 		return errors.New("want one to eight endpoints")
 	}
 	for _, e := range h.Endpoints {
-		if _, err := netip.ParseAddrPort(e); err != nil {
-			return errors.New("an endpoint is not address:port")
+		at, err := netip.ParseAddrPort(e)
+		if err != nil || at.Port() == 0 || at.Addr().IsUnspecified() || at.Addr().Zone() != "" {
+			return errors.New("an endpoint is not an address and port that agents can reach")
 		}
 	}
 	return nil

@@ -88,13 +88,16 @@ func (s *Server) SetPolicy(ctx context.Context, p *policy.Policy) error {
 	if err != nil {
 		return fmt.Errorf("list tunnels: %w", err)
 	}
-	for _, t := range live {
-		if _, ok := p.App(t.AppID); ok {
-			continue
-		}
-		if err := s.endTunnels(ctx, []store.Tunnel{t}, api.CauseRevoked); err != nil {
-			return err
-		}
+	gone := tunnelsWhere(live, func(t store.Tunnel) bool {
+		_, ok := p.App(t.AppID)
+		return !ok
+	})
+	if err := s.endTunnels(ctx, gone, api.CauseRevoked); err != nil {
+		return err
+	}
+	// Ports and destinations may have changed for tunnels that live on.
+	if err := s.feeds.refresh(func(gateway string) snapshot { return s.snapshot(ctx, gateway) }); err != nil {
+		return err
 	}
 	s.people.tellAll(api.EventAttestNow, api.Event{Code: "policy_changed"})
 	return nil
@@ -128,6 +131,8 @@ func (s *Server) common(next http.Handler) http.Handler {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
+		// The clock that judges what devices send is the one they must follow.
+		h.Set("Date", s.cfg.Now().UTC().Format(http.TimeFormat))
 		h.Set(api.HeaderDPoPNonce, s.proofs.Nonce())
 		next.ServeHTTP(w, r)
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/postern-zt/postern/broker/issuer"
 	"github.com/postern-zt/postern/broker/verify"
 	"github.com/postern-zt/postern/platform/jws"
+	"github.com/postern-zt/postern/posture/fact"
 )
 
 func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
@@ -22,6 +23,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
 	}
 	d, err := s.verify.Enrol(r.Context(), string(body))
 	if err != nil {
+		s.afterRefusal(r.Context(), d.ID, err)
 		s.problem(w, r, err)
 		return
 	}
@@ -72,7 +74,7 @@ func (s *Server) grant(w http.ResponseWriter, r *http.Request) (api.TokenAnswer,
 func (s *Server) provenForm(w http.ResponseWriter, r *http.Request) (url.Values, bind.Proven, error) {
 	body, err := readBody(w, r, api.TypeForm, 2*api.MaxToken)
 	if err != nil {
-		return nil, bind.Proven{}, oauthRefusal(api.OAuthInvalidRequest, err.Error())
+		return nil, bind.Proven{}, err
 	}
 	form, err := url.ParseQuery(string(body))
 	if err != nil {
@@ -80,7 +82,7 @@ func (s *Server) provenForm(w http.ResponseWriter, r *http.Request) (url.Values,
 	}
 	for name, values := range form {
 		if len(values) > 1 { // RFC 6749 section 3.2
-			return nil, bind.Proven{}, oauthRefusal(api.OAuthInvalidRequest, "the parameter "+name+" is there twice")
+			return nil, bind.Proven{}, oauthRefusal(api.OAuthInvalidRequest, "the parameter "+fact.Clip(name)+" is there twice")
 		}
 	}
 	p, err := s.proven(r, "")
@@ -99,12 +101,18 @@ func (s *Server) exchange(ctx context.Context, form url.Values, p bind.Proven) (
 	if err != nil {
 		return api.TokenAnswer{}, err
 	}
+	if d.Scope == api.ScopeGateway {
+		return api.TokenAnswer{}, oauthRefusal(api.OAuthInvalidClient, "nobody signs in on a gateway")
+	}
 	in, err := s.verify.Person(ctx, p.JKT, form.Get(api.ParamSubjectToken), form.Get(api.ParamSalt))
 	if err != nil {
-		s.recordSignIn(d, in, api.OAuthInvalidGrant)
+		if !errors.Is(err, verify.ErrProvider) {
+			s.recordSignIn(d, in, api.OAuthInvalidGrant)
+		}
 		return api.TokenAnswer{}, err
 	}
 	// One person at a time on a device: an older sign-in ends with the new one.
+	defer s.locks.lock("device " + d.ID)()
 	if err := s.endDeviceSessions(ctx, d.ID, "signed in again"); err != nil {
 		return api.TokenAnswer{}, err
 	}
