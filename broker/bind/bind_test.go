@@ -32,6 +32,8 @@ func newWorld() *world {
 	return w
 }
 
+func anybody(Proven) error { return nil }
+
 var call = Request{Method: "POST", URL: "https://b/v1/x?q=1", AccessToken: "tok"}
 
 func (w *world) proof(t testing.TB, k *ecdsa.PrivateKey, r Request) string {
@@ -46,14 +48,14 @@ func (w *world) proof(t testing.TB, k *ecdsa.PrivateKey, r Request) string {
 func TestProof(t *testing.T) {
 	w, k := newWorld(), newKey(t)
 	p := w.proof(t, k, call)
-	got, err := w.c.Check([]string{p}, Request{Method: "POST", URL: "https://b/v1/x", AccessToken: "tok"})
+	got, err := w.c.Check([]string{p}, Request{Method: "POST", URL: "https://b/v1/x", AccessToken: "tok"}, anybody)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if jkt, _ := jws.Thumbprint(&k.PublicKey); got.JKT != jkt {
 		t.Error("another key was reported")
 	}
-	if _, err := w.c.Check([]string{p}, call); err == nil || !strings.Contains(err.Error(), "used before") {
+	if _, err := w.c.Check([]string{p}, call, anybody); err == nil || !strings.Contains(err.Error(), "used before") {
 		t.Error("a replay was accepted:", err)
 	}
 }
@@ -71,42 +73,59 @@ func TestProofRefused(t *testing.T) {
 		{"token", Request{Method: "POST", URL: call.URL, AccessToken: "other"}, "another access token"},
 		{"no token", Request{Method: "POST", URL: call.URL}, "another access token"},
 	} {
-		if _, err := w.c.Check([]string{w.proof(t, k, c.made)}, call); err == nil || !strings.Contains(err.Error(), c.want) {
+		if _, err := w.c.Check([]string{w.proof(t, k, c.made)}, call, anybody); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v", c.name, err)
 		}
 	}
 	p := w.proof(t, k, call)
-	if _, err := w.c.Check([]string{p, p}, call); err == nil {
+	if _, err := w.c.Check([]string{p, p}, call, anybody); err == nil {
 		t.Error("two proofs were accepted")
 	}
-	if _, err := w.c.Check(nil, call); err == nil {
+	if _, err := w.c.Check(nil, call, anybody); err == nil {
 		t.Error("no proof was accepted")
 	}
 	other, _ := jws.Sign(k, map[string]any{"jti": jws.Random(16), "htm": "POST", "htu": "https://b/v1/x", "iat": w.now.Unix()}, jws.Options{Type: "JWT", Embed: true})
-	if _, err := w.c.Check([]string{other}, call); err == nil {
+	if _, err := w.c.Check([]string{other}, call, anybody); err == nil {
 		t.Error("another type was accepted")
+	}
+}
+
+func TestStrangersAreNotRemembered(t *testing.T) {
+	w, k := newWorld(), newKey(t)
+	no := errors.New("not admitted")
+	p := w.proof(t, k, call)
+	for range 2 {
+		if _, err := w.c.Check([]string{p}, call, func(Proven) error { return no }); !errors.Is(err, no) {
+			t.Fatal(err)
+		}
+	}
+	if len(w.c.seen[w.c.minute()]) != 0 {
+		t.Error("a proof of a stranger is remembered")
+	}
+	if _, err := w.c.Check([]string{p}, call, anybody); err != nil {
+		t.Error("after that the proof is refused:", err)
 	}
 }
 
 func TestServerNonce(t *testing.T) {
 	w, k := newWorld(), newKey(t)
 	none, _ := MakeProof(k, call, "", w.now)
-	if _, err := w.c.Check([]string{none}, call); !errors.Is(err, ErrUseNonce) {
+	if _, err := w.c.Check([]string{none}, call, anybody); !errors.Is(err, ErrUseNonce) {
 		t.Error("no nonce:", err)
 	}
 	elsewhere := NewChecker(func() time.Time { return w.now })
 	foreign, _ := MakeProof(k, call, elsewhere.Nonce(), w.now)
-	if _, err := w.c.Check([]string{foreign}, call); !errors.Is(err, ErrUseNonce) {
+	if _, err := w.c.Check([]string{foreign}, call, anybody); !errors.Is(err, ErrUseNonce) {
 		t.Error("another replica's nonce:", err)
 	}
 	old := w.c.Nonce()
 	w.now = w.now.Add(3 * time.Minute)
 	late, _ := MakeProof(k, call, old, w.now)
-	if _, err := w.c.Check([]string{late}, call); !errors.Is(err, ErrUseNonce) {
+	if _, err := w.c.Check([]string{late}, call, anybody); !errors.Is(err, ErrUseNonce) {
 		t.Error("an old nonce:", err)
 	}
 	skewed, _ := MakeProof(k, call, w.c.Nonce(), w.now.Add(-24*time.Hour))
-	if _, err := w.c.Check([]string{skewed}, call); err == nil || errors.Is(err, ErrUseNonce) {
+	if _, err := w.c.Check([]string{skewed}, call, anybody); err == nil || errors.Is(err, ErrUseNonce) {
 		t.Error("a proof of yesterday:", err)
 	}
 }
@@ -140,5 +159,5 @@ func FuzzCheck(f *testing.F) {
 	w := newWorld()
 	k := newKey(f)
 	f.Add(w.proof(f, k, call))
-	f.Fuzz(func(t *testing.T, p string) { _, _ = w.c.Check([]string{p}, call) })
+	f.Fuzz(func(t *testing.T, p string) { _, _ = w.c.Check([]string{p}, call, anybody) })
 }

@@ -67,6 +67,15 @@ func (c *Checker) nonceMinute(nonce string) (int64, bool) {
 	return 0, false
 }
 
+// ProofError says what is wrong with a proof.
+type ProofError struct{ Err error }
+
+// Error names the fault.
+func (e *ProofError) Error() string { return "check DPoP proof: " + e.Err.Error() }
+
+// Unwrap gives the fault.
+func (e *ProofError) Unwrap() error { return e.Err }
+
 // Proven is the key that made a valid proof.
 type Proven struct {
 	Key *ecdsa.PublicKey
@@ -75,20 +84,27 @@ type Proven struct {
 
 // Check verifies the proofs that came with a call (RFC 9449 section 4.3). There
 // must be exactly one. ErrUseNonce is returned only for an otherwise good proof.
-func (c *Checker) Check(proofs []string, r Request) (Proven, error) {
+// admit is asked whether the key may call at all, and only then is the proof
+// remembered: strangers, who can make any number of keys, must not be able to
+// fill the memory. Its error is returned as it is; what is wrong with the proof
+// itself is a *ProofError.
+func (c *Checker) Check(proofs []string, r Request, admit func(Proven) error) (Proven, error) {
 	p, claims, err := verify(proofs, r)
 	if err != nil {
-		return Proven{}, fmt.Errorf("check DPoP proof: %w", err)
+		return Proven{}, &ProofError{err}
 	}
 	minute, ok := c.nonceMinute(claims.Nonce)
 	if !ok {
 		return p, ErrUseNonce
 	}
 	if d := c.now().Sub(time.Unix(claims.IssuedAt, 0)); d > maxSkew || d < -maxSkew {
-		return Proven{}, fmt.Errorf("check DPoP proof: iat is %s away from this server's clock, at most %s allowed", d.Round(time.Second), maxSkew)
+		return Proven{}, &ProofError{fmt.Errorf("iat is %s away from this server's clock, at most %s allowed", d.Round(time.Second), maxSkew)}
+	}
+	if err := admit(p); err != nil {
+		return Proven{}, err
 	}
 	if err := c.once(minute, p.JKT, claims.ID); err != nil {
-		return Proven{}, fmt.Errorf("check DPoP proof: %w", err)
+		return Proven{}, &ProofError{err}
 	}
 	return p, nil
 }

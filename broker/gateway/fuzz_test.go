@@ -54,8 +54,18 @@ func TestLateRenewal(t *testing.T) {
 	}
 	c.Sleep(20 * time.Second)
 	err := give(api.FeedRenew, api.Renewal{Seq: 2, Grant: "ses", TTLs: []api.RenewedTunnel{{ID: one.ID, TTLMS: 20_000}}})
-	if !errors.Is(err, errNotHere) || len(g.live) != 0 {
+	if err != nil || len(g.live) != 0 {
 		t.Errorf("%v, %d grants live", err, len(g.live))
+	}
+	// A snapshot does not revive it either: its flows died, its key has closed.
+	err = give(api.FeedSnapshot, api.Snapshot{Seq: 3, Grants: []api.Grant{grantOf(0, "ses", one)}})
+	if err != nil || len(g.live) != 0 {
+		t.Errorf("after a snapshot: %v, %d grants live", err, len(g.live))
+	}
+	// One that was never here is asked for.
+	err = give(api.FeedRenew, api.Renewal{Seq: 4, Grant: "ses", TTLs: []api.RenewedTunnel{{ID: "tun_other", TTLMS: 20_000}}})
+	if !errors.Is(err, errNotHere) {
+		t.Errorf("an unknown tunnel: %v", err)
 	}
 }
 

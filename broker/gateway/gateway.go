@@ -45,7 +45,8 @@ type Gateway struct {
 	begun  chan struct{} // a feed has begun
 	// The one writer's own:
 	live    map[string]grant
-	refused map[string]bool // tunnels that could not be opened since the last snapshot
+	refused map[string]bool          // tunnels that could not be opened since the last snapshot
+	ended   map[string]time.Duration // tunnels that ended here, and when (boot time)
 }
 
 // New opens the WireGuard end; it admits nobody before the first lease.
@@ -53,7 +54,7 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.Listen.Addr().IsUnspecified() {
 		return nil, fmt.Errorf("open gateway: agents are told the address it listens on, and %s is not one", cfg.Listen)
 	}
-	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), begun: make(chan struct{}, 1), live: map[string]grant{}, refused: map[string]bool{}}
+	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), begun: make(chan struct{}, 1), live: map[string]grant{}, refused: map[string]bool{}, ended: map[string]time.Duration{}}
 	g.beats.sent = map[int64]time.Duration{}
 	end, err := wg.OpenGateway(wg.GatewayConfig{PrivateKey: cfg.WireGuard, Listen: cfg.Listen, Log: cfg.Log, Accept: g.serve})
 	if err != nil {

@@ -69,6 +69,7 @@ func (g *Gateway) earliest() (at time.Duration, timed bool) {
 // expire ends what is due.
 func (g *Gateway) expire() {
 	now := g.cfg.Clock.Boot()
+	g.forgetEnded(now)
 	for id, gr := range g.live {
 		for _, t := range gr.tunnels {
 			if t.until <= now {
@@ -186,6 +187,9 @@ func (g *Gateway) refuse(id string, err error) {
 
 // open admits a peer, unless its time is over before it began.
 func (g *Gateway) open(next api.Grant, t tunnel) error {
+	if g.over(t.id) {
+		return nil
+	}
 	old, had := g.live[next.ID].tunnels[t.id]
 	if t.until <= g.cfg.Clock.Boot() {
 		if had {
@@ -270,7 +274,7 @@ func (g *Gateway) renew(r api.Renewal, base time.Duration) error {
 		case ok:
 			t.until = base + d
 			g.live[r.Grant].tunnels[u.ID] = t
-		case base+d > g.cfg.Clock.Boot() && !g.refused[u.ID]:
+		case base+d > g.cfg.Clock.Boot() && !g.refused[u.ID] && !g.over(u.ID):
 			failed = errNotHere
 		}
 	}
@@ -287,7 +291,35 @@ func (g *Gateway) end(grantID string, t tunnel, cause string) {
 		delete(g.live, grantID)
 	}
 	g.record(audit.TunnelClose, gr.audit, t, cause)
-	g.acknowledge(ack{closed: &api.ClosedTunnel{ID: t.id, Cause: cause, ClosedAt: g.cfg.Clock.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00")}})
+	g.ended[t.id] = g.cfg.Clock.Boot()
+	g.tellClosed(t.id, cause)
+}
+
+func (g *Gateway) tellClosed(id, cause string) {
+	g.acknowledge(ack{closed: &api.ClosedTunnel{ID: id, Cause: cause, ClosedAt: g.cfg.Clock.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00")}})
+}
+
+// remembered is how long an ended tunnel is known here, above any lease.
+const remembered = time.Hour
+
+// over reports whether a tunnel has ended here before. It stays so: flows died
+// with it, and a key that closed does not open again. The broker, which may
+// have renewed it meanwhile, is told once more and makes a new one.
+func (g *Gateway) over(id string) bool {
+	if _, ended := g.ended[id]; !ended {
+		return false
+	}
+	g.tellClosed(id, api.CauseExpired)
+	return true
+}
+
+// forgetEnded drops what no broker can ask for any more.
+func (g *Gateway) forgetEnded(now time.Duration) {
+	for id, at := range g.ended {
+		if now-at > remembered {
+			delete(g.ended, id)
+		}
+	}
 }
 
 // record writes the gateway's own account of a tunnel; enforcement does not

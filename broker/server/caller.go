@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -24,13 +25,22 @@ var errToken = &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeUn
 
 var errSignedOut = &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeSignedOut, Detail: "this sign-in has ended; sign in again"}
 
-// proven checks the DPoP proof of a call.
-func (s *Server) proven(r *http.Request, accessToken string) (bind.Proven, error) {
-	p, err := s.proofs.Check(r.Header.Values(api.HeaderDPoP), bind.Request{Method: r.Method, URL: s.cfg.Issuer + r.URL.Path, AccessToken: accessToken})
-	if err == nil || errors.Is(err, bind.ErrUseNonce) || errors.Is(err, bind.ErrBusy) {
-		return p, err
+// proven checks the DPoP proof of a call whose key admit lets in.
+func (s *Server) proven(r *http.Request, accessToken string, admit func(bind.Proven) error) (bind.Proven, error) {
+	p, err := s.proofs.Check(r.Header.Values(api.HeaderDPoP), bind.Request{Method: r.Method, URL: s.cfg.Issuer + r.URL.Path, AccessToken: accessToken}, admit)
+	var bad *bind.ProofError
+	if errors.As(err, &bad) && !errors.Is(err, bind.ErrBusy) {
+		return p, &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeBadProof, Detail: err.Error()}
 	}
-	return p, &verify.Refusal{Status: http.StatusUnauthorized, Code: api.CodeBadProof, Detail: err.Error()}
+	return p, err
+}
+
+// enrolled lets in the keys of devices that may act.
+func (s *Server) enrolled(ctx context.Context) func(bind.Proven) error {
+	return func(p bind.Proven) error {
+		_, err := s.verify.Device(ctx, p.JKT)
+		return err
+	}
 }
 
 // authorize checks token, proof, their binding, the scope, and that session
@@ -40,18 +50,18 @@ func (s *Server) authorize(r *http.Request, scope string) (caller, error) {
 	if !ok {
 		return caller{}, errToken
 	}
-	p, err := s.proven(r, token)
+	var c api.AccessClaims
+	p, err := s.proven(r, token, func(p bind.Proven) error {
+		var err error
+		if c, err = s.issuer.CheckAccess(token); err != nil || !jws.Equal(c.Confirm.JKT, p.JKT) || c.Scope != scope {
+			return errToken
+		}
+		return s.enrolled(r.Context())(p)
+	})
 	if err != nil {
 		return caller{}, err
 	}
-	c, err := s.issuer.CheckAccess(token)
-	if err != nil || !jws.Equal(c.Confirm.JKT, p.JKT) || c.Scope != scope {
-		return caller{}, errToken
-	}
 	out := caller{jkt: p.JKT, claims: c}
-	if _, err := s.verify.Device(r.Context(), p.JKT); err != nil {
-		return caller{}, err
-	}
 	if c.Session == "" {
 		return out, nil
 	}

@@ -161,10 +161,30 @@ func (s *Server) acks(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.feeds.acknowledge(d.ID, a.Applied)
+	expired := map[string]bool{}
 	for _, c := range a.Closed {
 		s.cfg.Log.Info("gateway closed a tunnel", "gateway", d.Name, "tunnel", c.ID, "cause", c.Cause, "at", c.ClosedAt)
+		expired[c.ID] = c.Cause == api.CauseExpired
+	}
+	if err := s.endExpired(r.Context(), d.ID, expired); err != nil {
+		s.problem(w, r, err)
+		return
 	}
 	w.WriteHeader(http.StatusNoContent)
+}
+
+// endExpired ends what a gateway's clock ended a little before ours: it does
+// not open again there, so the device is told and gets another tunnel.
+func (s *Server) endExpired(ctx context.Context, gateway string, expired map[string]bool) error {
+	if len(expired) == 0 {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	live, err := s.cfg.Store.LiveTunnels(ctx, gateway, s.cfg.Now().UnixMilli())
+	if err != nil {
+		return fmt.Errorf("list tunnels: %w", err)
+	}
+	return s.endTunnels(ctx, tunnelsWhere(live, func(t store.Tunnel) bool { return expired[t.ID] }), api.CauseExpired)
 }
 
 func (s *Server) readJSON(w http.ResponseWriter, r *http.Request, v any) error {

@@ -85,9 +85,9 @@ func (s *Server) provenForm(w http.ResponseWriter, r *http.Request) (url.Values,
 			return nil, bind.Proven{}, oauthRefusal(api.OAuthInvalidRequest, "the parameter "+fact.Clip(name)+" is there twice")
 		}
 	}
-	p, err := s.proven(r, "")
+	p, err := s.proven(r, "", s.enrolled(r.Context()))
 	var refusal *verify.Refusal
-	if errors.As(err, &refusal) {
+	if errors.As(err, &refusal) && refusal.Code == api.CodeBadProof {
 		err = oauthRefusal(api.OAuthInvalidDPoP, refusal.Detail)
 	}
 	return form, p, err
