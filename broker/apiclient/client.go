@@ -116,6 +116,8 @@ type Call struct {
 	Type   string // content type of Body
 	Body   []byte
 	Header map[string]string
+	// Opened is called once a stream has begun; nil: nobody wants to know.
+	Opened func()
 }
 
 // Do sends the call, repeats it if the broker asks for its current DPoP nonce,

@@ -45,6 +45,9 @@ func (c *Client) Stream(ctx context.Context, call Call, on func(StreamEvent) err
 	if kind := mediaType(res); res.StatusCode != http.StatusOK || kind != api.TypeEvents {
 		return &Unreachable{Err: fmt.Errorf("%s answered with %q, want an event stream", call.Path, kind)}
 	}
+	if call.Opened != nil {
+		call.Opened()
+	}
 	watch := newWatchdog(c, func() { cancel(ErrStreamDead) })
 	defer watch.stop()
 	err = readEvents(io.TeeReader(res.Body, watch), on)

@@ -139,7 +139,7 @@ func TestRejectedIsNotUnreachable(t *testing.T) {
 		l.broker.set(func() { l.broker.onAttest = down })
 		l.pass(59 * time.Second)
 		l.open("payroll", "wiki")
-		if s := l.Status(); s.Broker.Reachable || s.Reasons[0] != "broker-unreachable" || !strings.Contains(s.Message, "connection refused") {
+		if s := l.Status(); s.Broker.Reachable || s.Reasons[0] != localapi.CodeUnreachable || !strings.Contains(s.Message, "connection refused") {
 			t.Errorf("status %+v", s)
 		}
 		l.pass(time.Second)
@@ -189,14 +189,14 @@ func TestBrokerDownAtTheStart(t *testing.T) {
 	down := func(context.Context) error { return errDown }
 	inLab(t, func(l *lab) { l.broker.onEnrol = down }, func(l *lab) {
 		s := l.Status()
-		if s.Broker.Reachable || s.Device.Enrolled || !strings.HasPrefix(s.Message, "This device is not enrolled yet: ") || !slices.Equal(s.Reasons, []string{"broker-unreachable"}) {
+		if s.Broker.Reachable || s.Device.Enrolled || !strings.HasPrefix(s.Message, "This device is not enrolled yet: ") || !slices.Equal(s.Reasons, []string{localapi.CodeUnreachable}) {
 			t.Errorf("status %+v", s)
 		}
 		l.pass(5 * time.Second)
 		if now := l.Status(); now.Revision != s.Revision {
 			t.Errorf("the same failure was told %d times", now.Revision-s.Revision)
 		}
-		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != "not-enrolled" {
+		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != localapi.CodeUnreachable {
 			t.Errorf("sign-in: %v", err)
 		}
 		l.broker.set(func() { l.broker.onEnrol = nil })
@@ -204,7 +204,7 @@ func TestBrokerDownAtTheStart(t *testing.T) {
 		if s := l.Status(); !s.Broker.Reachable || !s.Device.Enrolled || s.Message != "Nobody is signed in. Run `postern login`." || len(s.Reasons) != 0 {
 			t.Errorf("status %+v", s)
 		}
-		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != "no-provider" {
+		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != "no_provider" {
 			t.Errorf("sign-in: %v", err)
 		}
 	})

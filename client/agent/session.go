@@ -11,6 +11,7 @@ import (
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
+	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/signin"
 	"github.com/postern-zt/postern/client/state"
@@ -114,6 +115,14 @@ func (a *Agent) follow(ctx context.Context, session int) {
 
 func (a *Agent) brokerSays(ctx context.Context, session int, name string, e api.Event) {
 	now := a.cfg.Clock.Boot()
+	if name == brokerclient.EventOpened {
+		// What could not be asked a moment ago can be now: recovery does not
+		// wait for the next attempt's turn.
+		if !a.snap.Load().state.Online {
+			a.post(ctx, occurred{event: state.NetworkWoke{At: now}, noticed: now, session: session})
+		}
+		return
+	}
 	a.post(ctx, occurred{event: state.BrokerSays{At: now, Name: name, Event: e}, noticed: now, session: session})
 }
 
@@ -144,6 +153,16 @@ func (a *Agent) notOwner(peer ipc.Peer) error {
 	return nil
 }
 
+// notEnrolled tells a broker that does not take this device from one that
+// cannot be asked.
+func notEnrolled(err error) error {
+	var no *apiclient.Rejected
+	if errors.As(err, &no) {
+		return refused(localapi.CodeEnrolRefused, "the broker did not take this device: "+no.Error(), "check the enrolment token in the settings, or ask your administrator")
+	}
+	return refused(localapi.CodeUnreachable, "this device is not enrolled yet: "+err.Error(), "check the network and try again")
+}
+
 // StartSignIn begins a sign-in for an OS user.
 func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI string) (localapi.SignIn, error) {
 	if err := a.notOwner(peer); err != nil {
@@ -151,16 +170,16 @@ func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI stri
 	}
 	if a.cfg.Broker.Record().DeviceID == "" {
 		if err := a.introduce(ctx); err != nil {
-			return localapi.SignIn{}, refused("not-enrolled", "this device is not enrolled yet: "+err.Error(), "check the enrolment token in the settings, or ask your administrator")
+			return localapi.SignIn{}, notEnrolled(err)
 		}
 	}
 	providers, err := a.cfg.Broker.Providers(ctx)
 	a.asked(err)
 	if err != nil {
-		return localapi.SignIn{}, refused("broker-unreachable", err.Error(), "check the network and try again")
+		return localapi.SignIn{}, refused(localapi.CodeUnreachable, err.Error(), "check the network and try again")
 	}
 	if len(providers) == 0 {
-		return localapi.SignIn{}, refused("no-provider", "the broker names no identity provider", "ask your administrator")
+		return localapi.SignIn{}, refused("no_provider", "the broker names no identity provider", "ask your administrator")
 	}
 	s, err := a.cfg.SignIns.Start(ctx, providers[0], redirectURI, ownerOf(peer))
 	if err != nil {
@@ -202,7 +221,7 @@ func (a *Agent) accept(ctx context.Context, peer ipc.Peer, done signin.Done) err
 	s, err := a.cfg.Broker.Exchange(ctx, done.IDToken, done.Salt, ownerOf(peer))
 	a.asked(err)
 	if err != nil {
-		return refused("sign-in-not-accepted", fmt.Sprintf("the broker did not take the sign-in: %v", err), "run `postern login` again; if it goes on, ask your administrator")
+		return refused(localapi.CodeSignInRefused, fmt.Sprintf("the broker did not take the sign-in: %v", err), "run `postern login` again; if it goes on, ask your administrator")
 	}
 	now := a.cfg.Clock.Boot()
 	return a.ask(ctx, occurred{

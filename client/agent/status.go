@@ -112,15 +112,15 @@ func explain(s state.State, enrolled bool, enrolErr error) ([]string, string) {
 	case !enrolled && errors.As(enrolErr, &no):
 		return []string{no.Code}, sentence("The broker did not take this device", no.Detail)
 	case !enrolled && enrolErr != nil:
-		return []string{"broker-unreachable"}, sentence("This device is not enrolled yet", enrolErr.Error())
+		return []string{localapi.CodeUnreachable}, sentence("This device is not enrolled yet", enrolErr.Error())
 	case s.Rejection != nil:
 		return []string{s.Rejection.Code}, sentence("The broker refused", s.Rejection.Text)
 	case !s.Session.SignedIn && enrolErr != nil:
-		return []string{"broker-unreachable"}, sentence("Nobody is signed in, and the broker cannot be asked", enrolErr.Error())
+		return []string{localapi.CodeUnreachable}, sentence("Nobody is signed in, and the broker cannot be asked", enrolErr.Error())
 	case !s.Session.SignedIn:
 		return nil, "Nobody is signed in. Run `postern login`."
 	case !s.Online:
-		return []string{"broker-unreachable"}, sentence("The broker cannot be asked; applications stay open until their leases end", s.BrokerError)
+		return []string{localapi.CodeUnreachable}, sentence("The broker cannot be asked; applications stay open until their leases end", s.BrokerError)
 	}
 	return nil, ""
 }

@@ -210,7 +210,7 @@ func TestEventsSkipTheUnreadableAndForgetARefusedToken(t *testing.T) {
 	var got []string
 	err := c.Events(t.Context(), func(name string, e api.Event) { got = append(got, name+" "+e.Lease) })
 	unreachable(t, err) // the stream ended
-	if !slices.Equal(got, []string{"lease_revoked l1"}) {
+	if !slices.Equal(got, []string{EventOpened + " ", "lease_revoked l1"}) {
 		t.Errorf("events %q", got)
 	}
 	b.onEvents = func(w http.ResponseWriter, r *http.Request) {

@@ -10,14 +10,19 @@ import (
 	"github.com/postern-zt/postern/platform/jws"
 )
 
-// Events listens to the broker until the stream or the context ends. An event
-// that cannot be read is skipped: losing one changes nothing but latency.
+// EventOpened is no event of the broker's: the stream to it has begun, so it
+// can be reached.
+const EventOpened = "opened"
+
+// Events listens to the broker until the stream or the context ends; the first
+// call of on is for EventOpened. An event that cannot be read is skipped:
+// losing one changes nothing but latency.
 func (c *Client) Events(ctx context.Context, on func(name string, e api.Event)) error {
 	access, err := c.token(ctx)
 	if err != nil {
 		return err
 	}
-	err = c.cfg.API.Stream(ctx, apiclient.Call{Method: http.MethodGet, Path: api.PathEvents, Token: access}, func(s apiclient.StreamEvent) error {
+	err = c.cfg.API.Stream(ctx, apiclient.Call{Method: http.MethodGet, Path: api.PathEvents, Token: access, Opened: func() { on(EventOpened, api.Event{}) }}, func(s apiclient.StreamEvent) error {
 		var e api.Event
 		if err := jws.Decode(s.Data, &e); err == nil {
 			on(s.Name, e)

@@ -21,9 +21,9 @@ const (
 // States of an application. The zero value is none of them and is to be
 // treated like AppClosed.
 const (
-	AppReady      = "ready"      // a lease and a tunnel that has shaken hands
+	AppReady      = "ready"      // a lease; the tunnel opens with the first connection
 	AppConnecting = "connecting" // a lease, the tunnel is not up yet
-	AppOpen       = "open"       // a tunnel made on first use: leased and waiting for traffic
+	AppOpen       = "open"       // a lease and a tunnel that has shaken hands
 	AppClosed     = "closed"     // no lease
 	AppDenied     = "denied"     // the broker refused a lease; Reasons say why
 )

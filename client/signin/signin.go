@@ -65,12 +65,12 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // The codes of Error.
 const (
-	CodeUnknown  = "sign-in-unknown"  // no such sign-in, or another user began it
-	CodeExpired  = "sign-in-expired"  // took longer than Life
-	CodeRefused  = "sign-in-refused"  // the provider said no
-	CodeProvider = "provider-problem" // the provider cannot be asked, or answers wrongly
-	CodeMixedUp  = "sign-in-mixed-up" // state or issuer is not what was asked for
-	CodeBusy     = "too-many-sign-ins"
+	CodeUnknown  = "signin_unknown"   // no such sign-in, or another user began it
+	CodeExpired  = "signin_expired"   // took longer than Life
+	CodeRefused  = "signin_refused"   // the provider said no
+	CodeProvider = "provider_problem" // the provider cannot be asked, or answers wrongly
+	CodeMixedUp  = "signin_mixed_up"  // state or issuer is not what was asked for
+	CodeBusy     = "signin_too_many"
 )
 
 type pending struct {

@@ -224,6 +224,11 @@ func (d *demo) brokerStopped(ctx context.Context) (string, error) {
 	if err != nil {
 		return observed, err
 	}
+	// The reader cannot tell which end closed first; the agent says that its
+	// own clock did too.
+	if a, err = d.agent.App(ctx, "wiki"); err != nil || a.State != localapi.AppClosed || !slices.Equal(a.Reasons, []string{"expired"}) {
+		return observed, fmt.Errorf("with the broker stopped the wiki is %s %v: %w", a.State, a.Reasons, err)
+	}
 	started := d.world.Clock.Boot()
 	if err := d.world.Command("start broker"); err != nil {
 		return observed, err
