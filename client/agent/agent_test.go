@@ -131,6 +131,30 @@ func TestAnswerToACancelledAttestationReopensNothing(t *testing.T) {
 	})
 }
 
+// Law 15: a broker that can be reached again is asked at once, not at the next
+// attempt's turn; a stream that merely began anew asks nothing.
+func TestStreamThatOpensEndsAnOutage(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		l.signIn(kim, "kim")
+		l.broker.say(brokerclient.EventOpened, api.Event{})
+		synctest.Wait()
+		before := len(l.broker.attested())
+		l.pass(time.Second)
+		if n := len(l.broker.attested()); n != before {
+			t.Errorf("%d attestations for a stream that opened", n-before)
+		}
+		l.broker.set(func() {
+			l.broker.onAttest = func(context.Context, int, func() api.Answer) (api.Answer, error) { return api.Answer{}, errDown }
+		})
+		l.pass(5 * time.Minute) // attempts are half a minute apart by now
+		l.open()
+		l.broker.set(func() { l.broker.onAttest = nil })
+		l.broker.say(brokerclient.EventOpened, api.Event{})
+		synctest.Wait()
+		l.open("payroll", "wiki")
+	})
+}
+
 // Law 13.
 func TestRejectedIsNotUnreachable(t *testing.T) {
 	down := func(context.Context, int, func() api.Answer) (api.Answer, error) { return api.Answer{}, errDown }
