@@ -4,6 +4,7 @@ package dev
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ type Options struct {
 	// for gateway, and "quit". The end of the input means nothing.
 	Commands io.Reader
 	Out      io.Writer // answers to commands and what a person should know
+	JSON     bool      // say it as JSON objects, one a line, with a member "event"
 	Err      io.Writer // the children's logs
 }
 
@@ -51,6 +53,9 @@ func Run(ctx context.Context, o Options) error {
 		if err := s.start(name); err != nil {
 			return err
 		}
+	}
+	if o.JSON {
+		return s.obeyAfter(s.say(said{Event: "ready", Info: s.info()}))
 	}
 	fmt.Fprintf(o.Out, "Everything runs, on this machine only.\n  broker    %s\n  sign in   %s as %s, password %s\n  settings  broker: %s, broker_ca: %s, enrolment_token_file: %s\nCommands: stop broker, start broker, stop gateway, start gateway, quit.\nready\n",
 		s.url(), "http://"+p.Provider, sampleUser, samplePassword, s.url(), l.caFile(), l.deviceToken())
@@ -179,10 +184,29 @@ func (s *supervisor) stopAll() {
 	}
 }
 
+// said is one line of output in JSON.
+type said struct {
+	Event   string `json:"event"` // ready, done, error
+	Command string `json:"command,omitempty"`
+	Error   string `json:"error,omitempty"`
+	Info    *Info  `json:"info,omitempty"`
+}
+
+func (s *supervisor) say(v said) error { return json.NewEncoder(s.opts.Out).Encode(v) }
+
+func (s *supervisor) obeyAfter(err error) error {
+	if err != nil {
+		return err
+	}
+	return s.obey()
+}
+
 // describe writes the info file anew.
-func (s *supervisor) describe() error {
+func (s *supervisor) describe() error { return writeJSON(s.layout.info(), s.info()) }
+
+func (s *supervisor) info() *Info {
 	l := s.layout
-	i := Info{
+	i := &Info{
 		Broker: s.url(), BrokerCA: l.caFile(), Token: l.deviceToken(), Provider: "http://" + s.ports.Provider, User: sampleUser, Password: samplePassword,
 		Gateway: s.ports.Gateway, Apps: l.apps(), AppsLog: l.appsLog(),
 	}
@@ -192,7 +216,7 @@ func (s *supervisor) describe() error {
 	if c := s.children[gateway]; c != nil {
 		i.GWPID = c.PID()
 	}
-	return writeJSON(l.info(), i)
+	return i
 }
 
 // obey reads commands until "quit" or the end of the context.
@@ -234,9 +258,14 @@ func (s *supervisor) command(line string) {
 	default:
 		err = errors.New("say stop or start, and broker or gateway, or quit")
 	}
-	if err != nil {
+	switch {
+	case s.opts.JSON && err != nil:
+		s.say(said{Event: "error", Command: line, Error: err.Error()})
+	case s.opts.JSON:
+		s.say(said{Event: "done", Command: line, Info: s.info()})
+	case err != nil:
 		fmt.Fprintf(s.opts.Out, "error: %v\n", err)
-		return
+	default:
+		fmt.Fprintf(s.opts.Out, "done: %s\n", line)
 	}
-	fmt.Fprintf(s.opts.Out, "done: %s\n", line)
 }

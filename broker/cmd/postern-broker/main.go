@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -66,7 +67,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, stderr io.Writer
 	case "policy":
 		err = runPolicy(s, args[1:])
 	case "version", "--version":
-		fmt.Fprintln(out, buildinfo.Product, buildinfo.Version())
+		err = runVersion(s, args[1:])
 	case "help", "-h", "--help":
 		fmt.Fprint(out, usage)
 	default:
@@ -135,15 +136,67 @@ func runPolicy(s streams, args []string) error {
 		fmt.Fprint(s.err, "usage: postern-broker policy check FILE\n")
 		return errUsage
 	}
-	fs := s.flags("policy check", "policy check FILE")
+	fs := s.flags("policy check", "policy check [--json] FILE")
+	asJSON := fs.Bool("json", false, "print one JSON object")
 	if err := parse(fs, args[1:], 1); err != nil {
 		return err
 	}
 	p, err := loadPolicy(fs.Arg(0))
+	if *asJSON {
+		return errors.Join(printJSON(s.out, verdictOn(fs.Arg(0), p, err)), err)
+	}
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(s.out, "%s is right: %d applications, SHA-256 %s\n", fs.Arg(0), len(p.Apps()), p.Hash())
+	return nil
+}
+
+// policyVerdict is what `policy check --json` prints.
+type policyVerdict struct {
+	File     string          `json:"file"`
+	OK       bool            `json:"ok"`
+	Apps     int             `json:"apps"`
+	SHA256   string          `json:"sha256,omitempty"`
+	Problems []policyProblem `json:"problems"`
+}
+
+type policyProblem struct {
+	Line  int    `json:"line"` // from 1; 0: the file as a whole
+	Where string `json:"where"`
+	Text  string `json:"text"`
+}
+
+func verdictOn(file string, p *policy.Policy, err error) policyVerdict {
+	v := policyVerdict{File: file, Problems: []policyProblem{}}
+	var load *policy.LoadError
+	switch {
+	case errors.As(err, &load):
+		for _, x := range load.Problems {
+			v.Problems = append(v.Problems, policyProblem(x))
+		}
+	case err != nil:
+		v.Problems = append(v.Problems, policyProblem{Text: err.Error()})
+	default:
+		v.OK, v.Apps, v.SHA256 = true, len(p.Apps()), p.Hash()
+	}
+	return v
+}
+
+func printJSON(w io.Writer, v any) error {
+	return json.NewEncoder(w).Encode(v)
+}
+
+func runVersion(s streams, args []string) error {
+	fs := s.flags("version", "version [--json]")
+	asJSON := fs.Bool("json", false, "print one JSON object")
+	if err := parse(fs, args, 0); err != nil {
+		return err
+	}
+	if *asJSON {
+		return printJSON(s.out, map[string]string{"product": buildinfo.Product, "version": buildinfo.Version()})
+	}
+	fmt.Fprintln(s.out, buildinfo.Product, buildinfo.Version())
 	return nil
 }
 

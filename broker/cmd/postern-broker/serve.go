@@ -23,11 +23,12 @@ import (
 )
 
 func runDev(ctx context.Context, s streams, args []string) error {
-	fs := s.flags("dev", "dev [--state DIR] [--policy FILE] [--lease DURATION]")
+	fs := s.flags("dev", "dev [--state DIR] [--policy FILE] [--lease DURATION] [--json]")
 	o := dev.Options{Commands: s.in, Out: s.out, Err: s.err}
 	fs.StringVar(&o.State, "state", defaultDev(), "folder of everything `dev` keeps")
 	fs.StringVar(&o.Policy, "policy", "", "policy file; ${IDP} and ${APPS} in it stand for the provider's address and the sample apps' folder")
 	fs.DurationVar(&o.Lease, "lease", server.DefaultLease, "length of a lease")
+	fs.BoolVar(&o.JSON, "json", false, "say everything on standard output as JSON objects, one a line")
 	if err := parse(fs, args, 0); err != nil {
 		return err
 	}
@@ -183,21 +184,37 @@ func followPolicy(ctx context.Context, path, hash string, srv *server.Server, lo
 // tokenLife of tokens from a file: an administrator takes them out by hand.
 const tokenLife = 365 * 24 * time.Hour
 
+// enrolmentToken is one line of the token file.
+type enrolmentToken struct{ scope, token, note string }
+
+// readTokens reads a token file that nobody else may read.
+func readTokens(path string) ([]enrolmentToken, error) {
+	data, err := files.ReadOwnerOnly(path, 1<<20)
+	if err != nil {
+		return nil, fmt.Errorf("read enrolment tokens: %w", err)
+	}
+	var out []enrolmentToken
+	for n, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
+		scope, token, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if (scope != api.ScopeUser && scope != api.ScopeSystem && scope != api.ScopeGateway) || len(token) < 16 {
+			return nil, fmt.Errorf("enrolment tokens %s:%d: want user, system or gateway, a space, and a token of 16 characters or more", path, n+1)
+		}
+		out = append(out, enrolmentToken{scope, token, fmt.Sprintf("%s:%d", filepath.Base(path), n+1)})
+	}
+	return out, nil
+}
+
 // addTokens takes over enrolment tokens; only their hashes are kept.
 func addTokens(ctx context.Context, st store.Store, path string) error {
 	if path == "" {
 		return nil
 	}
-	data, err := files.ReadOwnerOnly(path, 1<<20)
+	tokens, err := readTokens(path)
 	if err != nil {
-		return fmt.Errorf("read enrolment tokens: %w", err)
+		return err
 	}
-	for n, line := range strings.Split(strings.TrimSpace(string(data)), "\n") {
-		scope, token, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if (scope != api.ScopeUser && scope != api.ScopeSystem && scope != api.ScopeGateway) || len(token) < 16 {
-			return fmt.Errorf("enrolment tokens %s:%d: want user, system or gateway, a space, and a token of 16 characters or more", path, n+1)
-		}
-		err := st.AddEnrolmentToken(ctx, store.Hash(token), fmt.Sprintf("%s:%d", filepath.Base(path), n+1), scope, 1_000_000, time.Now().Add(tokenLife).UnixMilli())
+	for _, t := range tokens {
+		err := st.AddEnrolmentToken(ctx, store.Hash(t.token), t.note, t.scope, 1_000_000, time.Now().Add(tokenLife).UnixMilli())
 		if err != nil && !errors.Is(err, store.ErrExists) {
 			return fmt.Errorf("keep enrolment token: %w", err)
 		}
