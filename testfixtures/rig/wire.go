@@ -8,6 +8,7 @@ import (
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
+	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/platform/buildinfo"
 	"github.com/postern-zt/postern/posture/attest"
 	"github.com/postern-zt/postern/posture/fact"
@@ -87,7 +88,13 @@ func (d *Device) Events(on func(name string, e api.Event)) (ended <-chan error) 
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	d.World.listening(opened)
-	go func() { done <- d.Broker.Events(ctx, on) }()
+	go func() {
+		done <- d.Broker.Events(ctx, func(name string, e api.Event) {
+			if name != brokerclient.EventOpened { // not the broker's word
+				on(name, e)
+			}
+		})
+	}()
 	d.T.Cleanup(cancel)
 	select {
 	case <-opened:
