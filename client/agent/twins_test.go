@@ -225,7 +225,6 @@ type machine struct {
 	reads   map[string]int
 	blocked map[string]chan struct{} // signals whose reading hangs
 	expiry  time.Duration
-	expired bool
 }
 
 func healthy(at time.Time, runs bool) fact.Report {

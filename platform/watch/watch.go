@@ -20,7 +20,3 @@ type Event struct {
 	PID   int           // the process, where one is concerned
 	At    time.Duration // clock.Boot() when the notice was taken from the system
 }
-
-// queued is how many events wait for a reader before events of the same kind
-// and cause are joined.
-const queued = 64

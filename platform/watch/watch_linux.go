@@ -33,6 +33,10 @@ type Watcher struct {
 	queue  pending
 }
 
+// queued is how many events wait for a reader before events of the same kind
+// and cause are joined.
+const queued = 64
+
 // New starts a Watcher that watches nothing yet. One goroutine serves it until
 // Close.
 func New(c clock.Clock) (*Watcher, error) {
