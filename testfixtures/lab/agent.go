@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -26,6 +27,12 @@ const waitStart = 20 * time.Second
 type Agent struct {
 	World *World
 	State string
+	// RunDir makes it the system's agent instead, with its socket in this
+	// folder, which every user can enter.
+	RunDir string
+	// As is how the command line is run, such as with another user's
+	// credentials; nil: as this process.
+	As *syscall.SysProcAttr
 
 	mu    sync.Mutex
 	child *osexec.Child
@@ -61,7 +68,11 @@ func (w *World) NewAgent(name string, products ...Product) (*Agent, error) {
 
 // Launch starts the agent and does not wait for it.
 func (a *Agent) Launch() error {
-	c, err := osexec.Start(a.World.ctx, a.World.program("posternd"), osexec.Self{Args: []string{"--user", "--state", a.State}, Stdout: a.World.Log, Stderr: a.World.Log})
+	args := []string{"--user", "--state", a.State}
+	if a.RunDir != "" {
+		args = []string{"--state", a.State, "--socket", a.Socket()}
+	}
+	c, err := osexec.Start(a.World.ctx, a.World.program("posternd"), osexec.Self{Args: args, Stdout: a.World.Log, Stderr: a.World.Log})
 	if err != nil {
 		return err
 	}
@@ -112,7 +123,19 @@ func (a *Agent) end(how func(*osexec.Child) error) error {
 }
 
 // Socket is where the agent listens.
-func (a *Agent) Socket() string { return filepath.Join(a.State, "agent.sock") }
+func (a *Agent) Socket() string {
+	if a.RunDir != "" {
+		return filepath.Join(a.RunDir, "agent.sock")
+	}
+	return filepath.Join(a.State, "agent.sock")
+}
+
+// command is the command line against this agent.
+func (a *Agent) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, a.World.program("postern"), append([]string{"--socket", a.Socket()}, args...)...)
+	cmd.SysProcAttr = a.As
+	return cmd
+}
 
 // Result of a run of the command line.
 type Result struct {
@@ -122,7 +145,7 @@ type Result struct {
 
 // Postern runs the command line against this agent, as a person would.
 func (a *Agent) Postern(ctx context.Context, args ...string) (Result, error) {
-	cmd := exec.CommandContext(ctx, a.World.program("postern"), append([]string{"--socket", a.Socket()}, args...)...)
+	cmd := a.command(ctx, args...)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	err := cmd.Run()

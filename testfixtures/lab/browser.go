@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os/exec"
 	"strings"
 
 	"golang.org/x/net/html"
@@ -141,7 +140,7 @@ func (b *Browser) fill(ctx context.Context, at *url.URL, f form) (*http.Request,
 // Login runs `postern login` and follows its link with the scripted browser.
 // It returns the link, without its query.
 func (a *Agent) Login(ctx context.Context) (string, error) {
-	cmd := exec.CommandContext(ctx, a.World.program("postern"), "--socket", a.Socket(), "login", "--no-browser", "--json")
+	cmd := a.command(ctx, "login", "--no-browser", "--json")
 	cmd.Stderr = a.World.Log
 	out, err := cmd.StdoutPipe()
 	if err != nil {

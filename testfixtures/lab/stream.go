@@ -188,13 +188,13 @@ func Refused(ctx context.Context, network, address string) error {
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(5 * time.Second))
 	fmt.Fprint(conn, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-	n, err := io.Copy(io.Discard, conn)
+	n, err := conn.Read(make([]byte, 1))
+	if n > 0 {
+		return fmt.Errorf("%s %s answered with data", network, address)
+	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return fmt.Errorf("%s %s neither answered nor hung up", network, address)
-	}
-	if n > 0 {
-		return fmt.Errorf("%s %s answered with %d bytes", network, address, n)
 	}
 	return nil
 }

@@ -31,6 +31,10 @@ var built = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Another OS user of these tests runs the programs too.
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return "", err
+	}
 	return dir, lab.Build(context.Background(), filepath.Join("..", "..", ".."), dir)
 })
 
@@ -381,6 +385,44 @@ func TestAnotherUserOfTheMachine(t *testing.T) {
 		}
 	}
 	r.fetch("wiki") // and the owner goes on
+}
+
+// The system's agent belongs to whoever signed in, be it the lesser user: root
+// may see that it runs, and neither uses nor ends the session.
+func TestSystemAgentBelongsToWhoSignedIn(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Fatal("this test plays a second OS user and needs root")
+	}
+	r := newWorld(t)
+	run, err := os.MkdirTemp("", "postern-run-")
+	r.must(err)
+	t.Cleanup(func() { os.RemoveAll(run) })
+	r.must(os.Chmod(run, 0o755))
+	r.agent.RunDir = run
+	r.must(r.agent.Start(t.Context()))
+	r.agent.As = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	_, err = r.agent.Login(t.Context())
+	r.must(err)
+	var a localapi.App
+	r.until("the lease of the other user", func() (bool, error) {
+		var err error
+		a, err = r.agent.App(t.Context(), "wiki")
+		return a.LeaseRemainingMS > 0, err
+	})
+	// dialOnly says that it was not refused: exactly this user is served.
+	if out, err := r.otherUser("tcp", a.LocalAddress); err == nil || !strings.Contains(out, "answered with data") {
+		t.Errorf("the user who signed in is not served: %v %s", err, out)
+	}
+	if err := lab.Refused(t.Context(), "tcp", a.LocalAddress); err != nil {
+		t.Errorf("root uses another user's tunnel: %v", err)
+	}
+	r.agent.As = nil
+	if res, err := r.agent.Postern(t.Context(), "logout"); err != nil || res.Code == 0 {
+		t.Errorf("root ended another user's session: %v %+v", err, res)
+	}
+	if s := r.status(); s.User == nil {
+		t.Error("the session is gone")
+	}
 }
 
 func TestDriftAndRepair(t *testing.T) {
