@@ -109,7 +109,9 @@ func TestAnswers(t *testing.T) {
 		{"other case", says(200, `{"product":"Postern","Version":"1.2.3","scope":"user"}`), CodeBadAnswer},
 		{"twice", says(200, `{"product":"Postern","version":"1","version":"2","scope":"user"}`), CodeBadAnswer},
 		{"lacking", says(200, `{"product":"Postern","version":"1"}`), CodeBadAnswer},
-		{"elsewhere", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/v1/else", http.StatusTemporaryRedirect) }, CodeBadAnswer},
+		{"elsewhere", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/v1/else", http.StatusTemporaryRedirect)
+		}, CodeBadAnswer},
 		{"endless", says(200, strings.Repeat(" ", MaxAnswer)+string(whole)), CodeBadAnswer},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 
 	"github.com/postern-zt/postern/client/localapi"
 )
@@ -61,14 +60,7 @@ func failureOf(err error) *failure {
 }
 
 func startHint() string {
-	own := "your own with: posternd --user"
-	switch runtime.GOOS {
-	case "linux":
-		return "Start the system's with: systemctl start posternd, or " + own
-	case "windows":
-		return "Start the service Postern, or " + own
-	}
-	return "Start " + own
+	return "Start your own with: posternd --user, or ask your administrator to start the system's."
 }
 
 // tell says what went wrong and gives the exit code.

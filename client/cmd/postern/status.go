@@ -103,7 +103,8 @@ func (a *app) statusText(s localapi.Status) string {
 	var b strings.Builder
 	text, colour := headline(s)
 	b.WriteString(a.paint(colour, plain(text)) + "\n")
-	if s.Message != "" && s.Message != text {
+	// Without a reason, "signed out" needs no more words than the two lines here.
+	if s.Message != "" && s.Message != text && (s.State != localapi.StateSignedOut || len(s.Reasons) > 0) {
 		say(&b, "%s", s.Message)
 	}
 	for _, code := range s.Reasons {
