@@ -135,7 +135,10 @@ func (s *SQLite) EndTunnels(ctx context.Context, ids []string, cause string, now
 	if len(ids) == 0 {
 		return nil
 	}
-	return s.settle(ctx, "end tunnels", func(tx *sql.Tx) error {
+	// Not settle: the gateway is told only after this, and must not wait for a
+	// disk. A power cut can bring a tunnel back for the rest of its lease at
+	// most, and a gateway that ended it does not open it again.
+	return s.change(ctx, "end tunnels", func(tx *sql.Tx) error {
 		for _, id := range ids {
 			_, err := tx.ExecContext(ctx, `UPDATE tunnels SET ended = ?, end_cause = ? WHERE id = ? AND ended = 0`, now, cause, id)
 			if err != nil {
