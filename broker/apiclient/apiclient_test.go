@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -222,4 +223,25 @@ func FuzzParseProblem(f *testing.F) {
 			t.Errorf("%q of type %s became a no: %+v", body, kind, no)
 		}
 	})
+}
+
+// TestManyShortLines: an event of nothing but ends of lines costs no more than
+// its bytes would in one line.
+func TestManyShortLines(t *testing.T) {
+	const lines = 1 << 20
+	text := strings.Repeat("data:\n", lines) + "\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := 0
+	err := readEvents(strings.NewReader(text), func(e StreamEvent) error {
+		got = len(e.Data)
+		return nil
+	})
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, io.EOF) || got != lines-1 {
+		t.Errorf("%d bytes, %v", got, err)
+	}
+	if took := after.TotalAlloc - before.TotalAlloc; took > uint64(4*len(text)) {
+		t.Errorf("%d bytes of stream took %d of memory", len(text), took)
+	}
 }

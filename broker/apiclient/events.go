@@ -69,18 +69,17 @@ func readEvents(r io.Reader, on func(StreamEvent) error) error {
 	sc := bufio.NewScanner(r)
 	sc.Buffer(make([]byte, 0, 4096), maxEvent)
 	var e StreamEvent
-	var data []string
-	size := 0
+	var data []byte // each line with its end: many short ones cost no more than a long one
 	for sc.Scan() {
 		line := sc.Text()
 		if line == "" {
 			if len(data) > 0 {
-				e.Data = []byte(strings.Join(data, "\n"))
+				e.Data = data[:len(data)-1]
 				if err := on(e); err != nil {
 					return err
 				}
 			}
-			e, data, size = StreamEvent{ID: e.ID}, nil, 0
+			e, data = StreamEvent{ID: e.ID}, nil
 			continue
 		}
 		field, value, _ := strings.Cut(line, ":")
@@ -91,10 +90,10 @@ func readEvents(r io.Reader, on func(StreamEvent) error) error {
 		case "event":
 			e.Name = value
 		case "data":
-			if size += len(value) + 1; size > maxEvent {
+			if len(data)+len(value)+1 > maxEvent {
 				return &Unreachable{Err: fmt.Errorf("an event is larger than %d bytes", maxEvent)}
 			}
-			data = append(data, value)
+			data = append(append(data, value...), '\n')
 		}
 	}
 	err := sc.Err()

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -143,6 +144,25 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 	if len(w.c.seen) != 1 {
 		t.Errorf("%d minutes remembered, want 1", len(w.c.seen))
+	}
+}
+
+// TestOneKeyCannotSilenceOthers: a device that calls without end is told that
+// the server is busy, and the others are not.
+func TestOneKeyCannotSilenceOthers(t *testing.T) {
+	w := newWorld()
+	var err error
+	for n := 0; err == nil && n <= maxRemember; n++ {
+		err = w.c.once(w.c.minute(), "loud", strconv.Itoa(n))
+	}
+	if !errors.Is(err, ErrBusy) {
+		t.Errorf("after %d proofs of one key: %v", maxRemember, err)
+	}
+	if err := w.c.once(w.c.minute(), "quiet", "one"); err != nil {
+		t.Error("another key:", err)
+	}
+	if err := w.c.once(w.c.minute(), "loud", "0"); err == nil || errors.Is(err, ErrBusy) {
+		t.Error("a proof used before:", err)
 	}
 }
 

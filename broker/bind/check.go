@@ -21,9 +21,11 @@ const (
 	maxSkew     = 60 * time.Second // of "iat" against broker time
 	nonceWindow = 2                // minutes a nonce is good for, the current one included
 	maxRemember = 1 << 18          // proofs of one minute; above that the server is busy
+	maxOfKey    = maxRemember / 4  // of these, proofs of one key: none may silence the others
 )
 
-// ErrBusy says that more proofs came in one minute than can be remembered.
+// ErrBusy says that more proofs came in one minute than can be remembered, of
+// all keys or of this one.
 var ErrBusy = errors.New("too many calls in this minute")
 
 // Checker verifies proofs at one replica of a server. Its nonces name this
@@ -36,12 +38,13 @@ type Checker struct {
 
 	mu   sync.Mutex
 	seen map[int64]map[[32]byte]struct{} // minute of the nonce → proofs used
+	made map[int64]map[string]int        // the same minutes → how many of each key
 }
 
 // NewChecker makes the checker of a new replica.
 func NewChecker(now func() time.Time) *Checker {
 	secret, _ := jws.UnB64(jws.Random(32))
-	return &Checker{now: now, replica: jws.Random(6), secret: secret, seen: map[int64]map[[32]byte]struct{}{}}
+	return &Checker{now: now, replica: jws.Random(6), secret: secret, seen: map[int64]map[[32]byte]struct{}{}, made: map[int64]map[string]int{}}
 }
 
 func (c *Checker) minute() int64 { return c.now().Unix() / 60 }
@@ -153,19 +156,21 @@ func (c *Checker) once(minute int64, jkt, id string) error {
 	for m := range c.seen {
 		if m <= c.minute()-nonceWindow {
 			delete(c.seen, m)
+			delete(c.made, m)
 		}
 	}
 	used := c.seen[minute]
 	if used == nil {
 		used = map[[32]byte]struct{}{}
-		c.seen[minute] = used
+		c.seen[minute], c.made[minute] = used, map[string]int{}
 	}
 	if _, again := used[h]; again {
 		return errors.New("the same proof was used before")
 	}
-	if len(used) >= maxRemember {
+	if len(used) >= maxRemember || c.made[minute][jkt] >= maxOfKey {
 		return ErrBusy
 	}
 	used[h] = struct{}{}
+	c.made[minute][jkt]++
 	return nil
 }

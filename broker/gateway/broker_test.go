@@ -58,6 +58,16 @@ type line struct {
 
 func script(t *testing.T) *scripted {
 	t.Helper()
+	events, err := audit.Open(filepath.Join(t.TempDir(), "audit.jsonl"), audit.MaxFile, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { events.Close() })
+	return scriptWith(t, events)
+}
+
+func scriptWith(t *testing.T, events *audit.Log) *scripted {
+	t.Helper()
 	s := &scripted{
 		t: t, clock: clock.NewFake(time.Now()), stopped: make(chan error, 1),
 		feeds: make(chan *line, 64), beats: make(chan api.Heartbeat, 1024), acks: make(chan api.Acks, 1024), enrols: make(chan struct{}, 64), tokens: make(chan struct{}, 64),
@@ -78,11 +88,6 @@ func script(t *testing.T) *scripted {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	events, err := audit.Open(filepath.Join(t.TempDir(), "audit.jsonl"), audit.MaxFile, time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { events.Close() })
 	private, err := wg.NewPrivateKey()
 	if err != nil {
 		t.Fatal(err)

@@ -54,33 +54,41 @@ func destination(d string) (network, address string, err error) {
 	return network, address, nil
 }
 
-// serve carries one admitted flow to its application. When the peer is shut,
-// the flow's Read and Write fail and the application's connection is closed
-// with it.
+// serve carries one admitted flow to its application. When the flow fails,
+// because its peer was shut or may not go there any more, the application's
+// connection ends with it, whether or not anything is on its way just then.
 func (g *Gateway) serve(f wg.Flow) {
 	dest, ok := g.routes.find(f.Peer, f.To)
 	if !ok {
 		return
 	}
-	network, address, err := destination(dest)
-	if err != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), dialTimeout)
-	defer cancel()
-	go func() { // a shut peer ends a dial that is under way
+	ctx, end := context.WithCancel(context.Background())
+	defer end()
+	go func() { // ends with this call
 		select {
 		case <-f.Done:
-			cancel()
+		case <-f.Broken:
 		case <-ctx.Done():
 		}
+		end()
 	}()
-	app, err := (&net.Dialer{}).DialContext(ctx, network, address)
+	app, err := reach(ctx, dest)
 	if err != nil {
 		g.cfg.Log.Warn("reach application", "destination", dest, "error", err)
 		return
 	}
+	// A join that waits for the application would not notice by itself.
+	defer context.AfterFunc(ctx, func() { relay.Reset(app) })()
 	if err := relay.Join(f.Conn, app); err != nil {
 		g.cfg.Log.Debug("flow ended", "error", err)
 	}
+}
+
+// reach connects to a destination, unless the context ends before.
+func reach(ctx context.Context, dest string) (net.Conn, error) {
+	network, address, err := destination(dest)
+	if err != nil {
+		return nil, err
+	}
+	return (&net.Dialer{Timeout: dialTimeout}).DialContext(ctx, network, address)
 }

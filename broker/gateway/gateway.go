@@ -43,6 +43,8 @@ type Gateway struct {
 	beats  beats
 	acks   chan ack
 	begun  chan struct{} // a feed has begun
+	// records wait to be written to the audit log; closed when there are no more.
+	records chan *audit.TunnelActivity
 	// The one writer's own:
 	live    map[string]grant
 	refused map[string]bool          // tunnels that could not be opened since the last snapshot
@@ -54,7 +56,7 @@ func New(cfg Config) (*Gateway, error) {
 	if cfg.Listen.Addr().IsUnspecified() {
 		return nil, fmt.Errorf("open gateway: agents are told the address it listens on, and %s is not one", cfg.Listen)
 	}
-	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), begun: make(chan struct{}, 1), live: map[string]grant{}, refused: map[string]bool{}, ended: map[string]time.Duration{}}
+	g := &Gateway{cfg: cfg, epoch: jws.Random(9), acks: make(chan ack, 256), begun: make(chan struct{}, 1), records: make(chan *audit.TunnelActivity, maxRecords), live: map[string]grant{}, refused: map[string]bool{}, ended: map[string]time.Duration{}}
 	g.beats.sent = map[int64]time.Duration{}
 	end, err := wg.OpenGateway(wg.GatewayConfig{PrivateKey: cfg.WireGuard, Listen: cfg.Listen, Log: cfg.Log, Accept: g.serve})
 	if err != nil {
@@ -70,18 +72,20 @@ func (g *Gateway) Addr() netip.AddrPort { return g.wg.ListenAddr() }
 
 // Run enrols and follows the broker until the context ends; a broker that is
 // away is tried again and again while what lives runs out by itself. On the
-// way out every tunnel is shut.
+// way out every tunnel is shut. It is called once.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.wg.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	feed := make(chan feedEvent)
-	finished := make(chan error, 3)
+	finished := make(chan error, 4)
 	go func() { finished <- g.follow(ctx, feed) }()
 	go func() { finished <- g.beat(ctx) }()
 	go func() { finished <- g.sendAcks(ctx) }()
+	go func() { finished <- g.writeRecords() }()
 	g.apply(ctx, feed)
 	cancel()
+	close(g.records) // by now every tunnel is shut
 	var err error
 	for range cap(finished) {
 		err = errors.Join(err, <-finished)

@@ -13,7 +13,12 @@ import (
 // begin opens the first feed with one tunnel of 20 s.
 func begin(t *testing.T) (*scripted, *line, api.GatewayTunnel) {
 	t.Helper()
-	s := script(t)
+	return script(t).begin()
+}
+
+func (s *scripted) begin() (*scripted, *line, api.GatewayTunnel) {
+	t := s.t
+	t.Helper()
 	l := s.feed()
 	one := tunnelAt(t, 1, 20*time.Second)
 	l.event(api.FeedSnapshot, api.Snapshot{Seq: 1, Grants: []api.Grant{grantOf(0, "ses", one)}})

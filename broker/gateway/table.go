@@ -321,15 +321,3 @@ func (g *Gateway) forgetEnded(now time.Duration) {
 		}
 	}
 }
-
-// record writes the gateway's own account of a tunnel; enforcement does not
-// hang on it.
-func (g *Gateway) record(activity int, who api.AuditLabels, t tunnel, cause string) {
-	err := g.cfg.Audit.TunnelActivity(audit.TunnelActivity{
-		Activity: activity, Cause: cause, Tunnel: t.id, App: t.app, Gateway: g.cfg.Name, Device: audit.Device{ID: who.Device},
-		Person: api.Person{Subject: who.Person}, PublicKey: t.peer.Key.String(), Lease: t.lease,
-	})
-	if err != nil {
-		g.cfg.Log.Error("write audit event", "error", err)
-	}
-}

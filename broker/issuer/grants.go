@@ -65,19 +65,6 @@ func (i *Issuer) left(t store.Tunnel) int64 {
 	return min(max(0, t.LeaseEnds-i.Now().UnixMilli()), i.Config.Lease.Milliseconds())
 }
 
-// Recount sets the remaining times of a grant that was written a moment ago to
-// what they are now: whatever has been echoed to the gateway since may have
-// moved the time they count from.
-func (i *Issuer) Recount(g *api.Grant, tunnels []store.Tunnel) {
-	for n := range g.Tunnels {
-		for _, t := range tunnels {
-			if t.ID == g.Tunnels[n].ID {
-				g.Tunnels[n].TTLMS = i.left(t)
-			}
-		}
-	}
-}
-
 // Renewals says how long each of the tunnels may live on.
 func (i *Issuer) Renewals(tunnels []store.Tunnel) []api.RenewedTunnel {
 	var out []api.RenewedTunnel

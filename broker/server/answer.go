@@ -6,6 +6,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/bind"
@@ -78,19 +79,34 @@ func (s *Server) oauthProblem(w http.ResponseWriter, r *http.Request, err error)
 	}
 }
 
+// bodyTime is how long a caller may take to send a body.
+const bodyTime = 15 * time.Second
+
 // readBody takes a body of the wanted media type and of at most limit bytes;
 // more is refused before anything is parsed.
 func readBody(w http.ResponseWriter, r *http.Request, kind string, limit int64) ([]byte, error) {
+	return readBodyWithin(w, r, kind, limit, bodyTime)
+}
+
+func readBodyWithin(w http.ResponseWriter, r *http.Request, kind string, limit int64, within time.Duration) ([]byte, error) {
 	if got, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); got != kind {
 		return nil, &verify.Refusal{Status: http.StatusUnsupportedMediaType, Code: api.CodeUnsupportedMedia, Detail: "want content of type " + kind}
 	}
+	// Strangers get here. A reader that knows no deadline just has none.
+	rc := http.NewResponseController(w)
+	_ = rc.SetReadDeadline(time.Now().Add(within))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	if err == nil {
+		// In HTTP/1.1 it is the connection's. After an error it stays: the
+		// server reads on for a while, to use the connection again.
+		_ = rc.SetReadDeadline(time.Time{})
+	}
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
 		return nil, &verify.Refusal{Status: http.StatusRequestEntityTooLarge, Code: api.CodeTooLarge, Detail: "the body is larger than this address takes"}
 	case err != nil:
-		return nil, &verify.Refusal{Status: http.StatusBadRequest, Code: api.CodeBadRequest, Detail: "the body ended early"}
+		return nil, &verify.Refusal{Status: http.StatusBadRequest, Code: api.CodeBadRequest, Detail: "the body ended early or took too long"}
 	}
 	return body, nil
 }

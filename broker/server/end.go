@@ -105,9 +105,12 @@ func (s *Server) endLocked(ctx context.Context, session string, ts []store.Tunne
 	}
 	for _, t := range ts {
 		s.people.tell(session, api.EventLeaseRevoked, api.Event{Lease: t.LeaseID})
+	}
+	err := s.sendGrants(ctx, session, gateways, nil)
+	for _, t := range ts { // last: a disk that takes nothing must not delay the closing
 		s.recordTunnel(ctx, audit.TunnelClose, t, cause)
 	}
-	return s.sendGrants(ctx, session, gateways, nil)
+	return err
 }
 
 // sendGrants sends what now lives of a session to the gateways, but not the
@@ -127,18 +130,19 @@ func (s *Server) sendGrants(ctx context.Context, session string, gateways map[st
 	return err
 }
 
-// sendGrant sends one grant whole and returns its sequence number.
+// sendGrant sends one grant whole and returns its sequence number. It is
+// written where it gets its place among the events, like a snapshot: one that
+// was written earlier, under another policy, would undo what a reload sent.
 func (s *Server) sendGrant(ctx context.Context, gateway, session string, tunnels []store.Tunnel) int64 {
-	g := api.Grant{ID: session, Tunnels: []api.GatewayTunnel{}}
-	grants, err := s.issuer.Grants(ctx, tunnels, s.policy.Load().App)
-	if err != nil {
-		s.cfg.Log.Error("write grant", "error", err)
-	} else if len(grants) == 1 {
-		g = grants[0]
-	}
 	return s.feeds.publish(gateway, api.FeedGrant, func(seq int64) any {
+		g := api.Grant{ID: session, Tunnels: []api.GatewayTunnel{}}
+		grants, err := s.issuer.Grants(ctx, tunnels, s.policy.Load().App)
+		if err != nil {
+			s.cfg.Log.Error("write grant", "error", err)
+		} else if len(grants) == 1 {
+			g = grants[0]
+		}
 		g.Seq = seq
-		s.issuer.Recount(&g, tunnels)
 		return g
 	})
 }

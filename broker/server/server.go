@@ -78,12 +78,25 @@ func (s *Server) numberApps(ctx context.Context, p *policy.Policy) error {
 }
 
 // SetPolicy puts a new policy in force: apps it does not have lose their
-// tunnels at once, and every agent is asked to attest under it.
+// tunnels at once, and every agent is asked to attest under it. From there on
+// it is in force, and a step that fails keeps none of the others from being
+// taken.
 func (s *Server) SetPolicy(ctx context.Context, p *policy.Policy) error {
 	if err := s.numberApps(ctx, p); err != nil {
 		return err
 	}
 	s.policy.Store(p)
+	failed := s.endWithoutApp(ctx, p)
+	// Ports and destinations may have changed for tunnels that live on.
+	if err := s.feeds.refresh(func(gateway string) snapshot { return s.snapshot(ctx, gateway) }); err != nil {
+		failed = errors.Join(failed, err)
+	}
+	s.people.tellAll(api.EventAttestNow, api.Event{Code: "policy_changed"})
+	return failed
+}
+
+// endWithoutApp ends the tunnels of apps that a policy does not have.
+func (s *Server) endWithoutApp(ctx context.Context, p *policy.Policy) error {
 	live, err := s.cfg.Store.LiveTunnels(ctx, "", s.cfg.Now().UnixMilli())
 	if err != nil {
 		return fmt.Errorf("list tunnels: %w", err)
@@ -92,15 +105,7 @@ func (s *Server) SetPolicy(ctx context.Context, p *policy.Policy) error {
 		_, ok := p.App(t.AppID)
 		return !ok
 	})
-	if err := s.endTunnels(ctx, gone, api.CauseRevoked); err != nil {
-		return err
-	}
-	// Ports and destinations may have changed for tunnels that live on.
-	if err := s.feeds.refresh(func(gateway string) snapshot { return s.snapshot(ctx, gateway) }); err != nil {
-		return err
-	}
-	s.people.tellAll(api.EventAttestNow, api.Event{Code: "policy_changed"})
-	return nil
+	return s.endTunnels(ctx, gone, api.CauseRevoked)
 }
 
 // Close ends every stream so that an http.Server can shut down.

@@ -278,6 +278,10 @@ func testGateways(t *testing.T, open Opener) {
 	all, err := s.Gateways(ctx)
 	ok(t, err)
 	same(t, all, []Gateway{other, g})
+	ok(t, s.SetDeviceState(ctx, "d", StateRevoked))
+	all, err = s.Gateways(ctx)
+	ok(t, err)
+	same(t, len(all), 0)
 }
 
 func testAppAddress(t *testing.T, open Opener) {

@@ -61,8 +61,8 @@ func (s *SQLite) PutGateway(ctx context.Context, g Gateway) error {
 
 // Gateways implements Fleet.
 func (s *SQLite) Gateways(ctx context.Context) ([]Gateway, error) {
-	rows, err := s.r.QueryContext(ctx, `SELECT id, device_id, name, public_key, epoch, endpoints, last_seen
-		FROM gateways ORDER BY id`)
+	rows, err := s.r.QueryContext(ctx, `SELECT g.id, g.device_id, g.name, g.public_key, g.epoch, g.endpoints, g.last_seen
+		FROM gateways g JOIN devices d ON d.id = g.device_id WHERE d.state = ? ORDER BY g.id`, StateActive)
 	all, err := list(rows, err, func(row scanner) (Gateway, error) {
 		var g Gateway
 		var endpoints []byte

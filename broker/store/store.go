@@ -130,7 +130,8 @@ type Fleet interface {
 	// PutGateway adds a gateway or replaces what is known of it; ErrNotFound
 	// when its device is not there.
 	PutGateway(ctx context.Context, g Gateway) error
-	// Gateways lists all gateways by ID.
+	// Gateways lists by ID the gateways whose device may act: nobody must be
+	// led to one that was revoked.
 	Gateways(ctx context.Context) ([]Gateway, error)
 	// AppAddress is the index, from 1, of an application's virtual address:
 	// given on first use, the same ever after.

@@ -54,7 +54,7 @@ type Status struct {
 	Apps    []App   `json:"apps"`
 	// Forecast lists what will fail when a dated rule starts.
 	Forecast []Forecast `json:"forecast"`
-	// LastRevocation is the last time access was taken away since the agent started.
+	// LastRevocation is the last time access was taken away in this session.
 	LastRevocation *Revocation `json:"last_revocation,omitempty"`
 }
 

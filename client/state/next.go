@@ -136,6 +136,7 @@ func (t *turn) signIn(e SignedIn) {
 	t.closeAll(CauseSignedIn)
 	if was.Person.Issuer != e.Person.Issuer || was.Person.Subject != e.Person.Subject {
 		clear(t.s.Apps) // whose they were is gone
+		t.s.LastRevocation = nil
 	}
 	t.s.Session = Session{SignedIn: true, Person: e.Person, Ends: max(e.Ends, 0)}
 	t.s.Session.Person.Groups = slices.Clone(e.Person.Groups)
@@ -155,8 +156,9 @@ func (t *turn) signOut(cause string) {
 		cause = CauseSignedOut
 	}
 	t.cancel()
-	// The leases go with the applications: who signs in next starts anew.
-	t.s.Session = Session{}
+	// The leases go with the applications: who signs in next starts anew, and
+	// until then any user of the machine may look.
+	t.s.Session, t.s.LastRevocation = Session{}, nil
 	clear(t.s.Apps)
 	t.s.forget()
 	t.do(ForgetSession{cause})

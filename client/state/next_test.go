@@ -484,3 +484,21 @@ func TestLimitedHeadline(t *testing.T) {
 	r.next(PostureChanged{At: 4 * sec}).answer(4*sec, api.Answer{Verdict: api.TierAffirming}).
 		headline(4*sec, CompliantHeadline)
 }
+
+// TestNextPersonLearnsNothing: what was taken from whom is theirs who were
+// signed in, and with the session it is gone.
+func TestNextPersonLearnsNothing(t *testing.T) {
+	bob := SignedIn{At: 4 * time.Second, Person: api.Person{Issuer: "i", Subject: "bob"}}
+	for name, e := range map[string]Event{
+		"signed out": SignedOut{At: 4 * time.Second}, "told so": BrokerSays{At: 4 * time.Second, Name: api.EventSignedOut}, "another person": bob,
+	} {
+		r := start(t).signIn(1 * time.Second).both(2 * time.Second)
+		r.next(PostureChanged{At: 3 * time.Second, Worse: []string{"firewall.enabled"}})
+		if r.s.LastRevocation == nil {
+			t.Fatal("nothing was closed")
+		}
+		if r.next(e); r.s.LastRevocation != nil {
+			t.Errorf("%s: %+v", name, r.s.LastRevocation)
+		}
+	}
+}

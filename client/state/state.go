@@ -31,7 +31,7 @@ type State struct {
 	NextAttest  time.Duration
 	Failures    int // attestations in a row without an answer, for the backoff
 
-	LastRevocation *Revocation
+	LastRevocation *Revocation   // of this session
 	Skew           time.Duration // device clock minus broker clock, when it matters
 	Stopped        bool          // the end; nothing opens again
 	Now            time.Duration // the latest moment any event told

@@ -21,28 +21,44 @@ type flow struct {
 	passage       *passage
 	local, remote netip.AddrPort
 	shutOnce      sync.Once
+	broken        chan struct{} // closed when it ended without order
+	brokenOnce    sync.Once
 }
 
 // newFlow puts a connection on the passage's roster, on which it stays until
 // netstack is done with it: a flow that its user closed but whose end is not
 // yet acknowledged still counts and can still be aborted.
 func newFlow(p *passage, ep tcpip.Endpoint, wq *waiter.Queue, local, remote netip.AddrPort, limit int) (*flow, error) {
-	f := &flow{TCPConn: gonet.NewTCPConn(wq, ep), endpoint: ep, passage: p, local: local, remote: remote}
+	f := &flow{TCPConn: gonet.NewTCPConn(wq, ep), endpoint: ep, passage: p, local: local, remote: remote, broken: make(chan struct{})}
 	if err := p.admit(p.flows, f, limit); err != nil {
 		ep.Abort()
 		return nil, err
 	}
-	gone := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) { p.leave(p.flows, f) })
+	gone := waiter.NewFunctionEntry(waiter.EventHUp, func(waiter.EventMask) { f.ended() })
 	wq.EventRegister(&gone)
 	if state := tcp.EndpointState(ep.State()); state == tcp.StateError || state == tcp.StateClose {
-		p.leave(p.flows, f) // it ended before anyone listened for its end
+		f.ended() // before anyone listened for its end
 	}
 	return f, nil
 }
 
+// ended is called when netstack is done with the connection. After an orderly
+// end there may be bytes left to read, so only another one counts as broken.
+func (f *flow) ended() {
+	f.passage.leave(f.passage.flows, f)
+	if tcp.EndpointState(f.endpoint.State()) == tcp.StateError {
+		f.breakOff()
+	}
+}
+
+func (f *flow) breakOff() { f.brokenOnce.Do(func() { close(f.broken) }) }
+
 // abort implements aborter: both directions fail at once, buffered data is
 // dropped.
-func (f *flow) abort() { f.endpoint.Abort() }
+func (f *flow) abort() {
+	f.breakOff()
+	f.endpoint.Abort()
+}
 
 func (f *flow) ends() (remote, local netip.AddrPort) { return f.remote, f.local }
 

@@ -44,6 +44,10 @@ type Flow struct {
 	From, To netip.AddrPort  // inner address of the peer; virtual address
 	Conn     net.Conn        // also has CloseRead and CloseWrite
 	Done     <-chan struct{} // closed when the peer is shut
+	// Broken is closed when this connection failed: the peer may not reach To
+	// any more, or reset it. Who does not read or write just then learns it
+	// here.
+	Broken <-chan struct{}
 }
 
 // Gateway is the gateway's end of all tunnels: one WireGuard device, one
@@ -150,7 +154,7 @@ func (g *Gateway) serve(r *tcp.ForwarderRequest) {
 	}
 	// What Close could still report has no one to go to.
 	defer func() { _ = f.Close() }()
-	g.accept(Flow{Peer: peer, From: f.remote, To: f.local, Conn: f, Done: f.passage.done})
+	g.accept(Flow{Peer: peer, From: f.remote, To: f.local, Conn: f, Done: f.passage.done, Broken: f.broken})
 }
 
 // enter counts a goroutine that Close has to wait for, unless closing began.
