@@ -155,6 +155,22 @@ func TestStreamThatOpensEndsAnOutage(t *testing.T) {
 	})
 }
 
+// An application that was not known when the attestation went out has no key
+// in it: that is no denial that a person could do anything about.
+func TestAppThatLacksAKeyIsConnecting(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		l.broker.set(func() {
+			l.broker.onAttest = func(context.Context, int, func() api.Answer) (api.Answer, error) {
+				return api.Answer{NextNonce: "n", AttestAfterMS: 30_000, Denied: []api.DeniedApp{{App: api.AppInfo{ID: "wiki", Name: "Wiki"}, Reasons: []string{api.ReasonNoTunnelKey}}}}, nil
+			}
+		})
+		l.signIn(kim, "kim")
+		if a := l.app("wiki"); a.State != localapi.AppConnecting || len(a.Reasons) != 0 {
+			t.Errorf("wiki %+v", a)
+		}
+	})
+}
+
 // Law 13.
 func TestRejectedIsNotUnreachable(t *testing.T) {
 	down := func(context.Context, int, func() api.Answer) (api.Answer, error) { return api.Answer{}, errDown }

@@ -149,6 +149,9 @@ func (a *Agent) apps(s state.State, eng Engine, now time.Duration) []localapi.Ap
 			app.State, app.URL = e.State, address(x.Info.Open, e.Primary)
 			app.LeaseRemainingMS = (x.Lease.Until - now).Milliseconds()
 			app.TunnelPublicKey, app.RxBytes, app.TxBytes = e.PublicKey, int64(e.Rx), int64(e.Tx)
+		case slices.Equal(x.Denied, []string{api.ReasonNoTunnelKey}):
+			// The application was not known until now; its key is on its way.
+			app.State, app.Reasons = localapi.AppConnecting, nil
 		case len(x.Denied) > 0:
 			app.State = localapi.AppDenied
 		case x.ClosedCause != "":
