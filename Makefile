@@ -16,7 +16,7 @@ HELPERS  := $(patsubst %/,./%,$(sort $(dir $(wildcard testfixtures/cmd/*/*.go)))
 
 # The version comes from git by way of the linker; stamping by go build would
 # fail in a checkout that another user owns.
-GOBUILD  := go build -trimpath -buildvcs=false -ldflags "-X $(MODULE)/platform/buildinfo.version=$(VERSION)"
+GOBUILD  := go build -buildvcs=false -ldflags "-X $(MODULE)/platform/buildinfo.version=$(VERSION)"
 
 # What the recipes hand on: BROWSER, JSON and KEEP to the demo, JSON to the
 # benchmarks, FUZZTIME to the fuzzing.
@@ -25,6 +25,10 @@ JSON     ?=
 KEEP     ?=
 FUZZTIME ?= 30s
 export BROWSER JSON KEEP FUZZTIME
+
+# One set of flags for building, vetting and testing, so that what one of them
+# compiled serves the others.
+export GOFLAGS := $(GOFLAGS) -trimpath
 
 # What ships is built without cgo, so it is checked and measured without.
 # The race detector needs cgo; testfixtures/tools/test.sh turns it on there.
