@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/bind"
+	"github.com/postern-zt/postern/platform/bounded"
 	"github.com/postern-zt/postern/platform/jws"
 	"github.com/postern-zt/postern/posture/fact"
 )
@@ -49,7 +49,7 @@ var ErrProvider = errors.New("the identity provider's keys cannot be read")
 
 func newPeople(providers func() []api.Provider, hc *http.Client, now func() time.Time) *people {
 	if hc == nil {
-		hc = &http.Client{Timeout: providerTimeout, Transport: limited{http.DefaultTransport}}
+		hc = &http.Client{Timeout: providerTimeout, Transport: bounded.Transport{Next: http.DefaultTransport, Limit: maxProvider}}
 	}
 	return &people{providers: providers, http: hc, now: now, known: map[string]oidc.KeySet{}}
 }
@@ -57,22 +57,6 @@ func newPeople(providers func() []api.Provider, hc *http.Client, now func() time
 // maxProvider bounds what is read of any answer of a provider, in bytes. Key
 // sets have thousands.
 const maxProvider = 1 << 20
-
-// limited cuts answers that are too long: what verifies ID tokens reads them
-// whole.
-type limited struct{ next http.RoundTripper }
-
-// RoundTrip lets at most maxProvider bytes of the answer through.
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
-	if err == nil {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(res.Body, maxProvider), res.Body}
-	}
-	return res, err
-}
 
 // idClaims are the claims of an ID token that are used. Providers add many
 // others and each spells its own, so unknown ones are ignored.

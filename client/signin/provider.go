@@ -3,7 +3,6 @@ package signin
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -11,6 +10,8 @@ import (
 	"unicode"
 
 	"golang.org/x/oauth2"
+
+	"github.com/postern-zt/postern/platform/bounded"
 )
 
 // providerClient asks providers: with a deadline, for so many bytes at most,
@@ -18,24 +19,9 @@ import (
 func providerClient() *http.Client {
 	return &http.Client{
 		Timeout:       providerTimeout,
-		Transport:     limited{http.DefaultTransport},
+		Transport:     bounded.Transport{Next: http.DefaultTransport, Limit: maxBody},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-}
-
-// limited cuts answers that are too long.
-type limited struct{ next http.RoundTripper }
-
-// RoundTrip lets at most maxBody bytes of the answer through.
-func (l limited) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
-	if err == nil {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(res.Body, maxBody), res.Body}
-	}
-	return res, err
 }
 
 // plainRefusal puts the provider's own words last; they are shown, not obeyed.

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,7 +29,7 @@ usage: posternd [--user] [--state DIR] [--config FILE] [--socket PATH]
   --state DIR    keep state, settings and socket in DIR
   --config FILE  read settings from FILE
   --socket PATH  listen for the command line at PATH
-  --version      print the version
+  --version      print the version; with --json as one JSON object
 
 Exit codes: 0 stopped as asked, 1 error, 2 usage.
 Example: posternd --user
@@ -55,7 +56,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.state, "state", "", "")
 	fs.StringVar(&o.config, "config", "", "")
 	fs.StringVar(&o.socket, "socket", "", "")
-	version := fs.Bool("version", false, "")
+	version, asJSON := fs.Bool("version", false, ""), fs.Bool("json", false, "")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, usage)
@@ -68,6 +69,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "posternd: unexpected argument %q; see posternd --help\n", fs.Arg(0))
 		return 2
 	}
+	if *version && *asJSON {
+		return printVersion(stdout)
+	}
 	if *version {
 		fmt.Fprintln(stdout, buildinfo.Product, buildinfo.Version())
 		return 0
@@ -76,6 +80,14 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	if err := serve(ctx, o, stderr); err != nil {
 		fmt.Fprintf(stderr, "posternd: %v\n", err)
+		return 1
+	}
+	return 0
+}
+
+// printVersion writes product and version as JSON and gives the exit code.
+func printVersion(w io.Writer) int {
+	if json.NewEncoder(w).Encode(map[string]string{"product": buildinfo.Product, "version": buildinfo.Version()}) != nil {
 		return 1
 	}
 	return 0

@@ -57,6 +57,7 @@ func TestCommandLine(t *testing.T) {
 		stderr string
 	}{
 		{[]string{"--version"}, 0, buildinfo.Product + " " + buildinfo.Version(), ""},
+		{[]string{"--version", "--json"}, 0, `{"product":"Postern","version":"` + buildinfo.Version() + `"}`, ""},
 		{[]string{"--help"}, 0, "usage: posternd", ""},
 		{[]string{"--nonsense"}, 2, "", "nonsense"},
 		{[]string{"--state"}, 2, "", "state"},
