@@ -128,6 +128,12 @@ func (d Def) judge(was, is Value) Direction {
 	}
 	var up bool
 	switch d.Order {
+	case Neutral:
+		return Sideways
+	case LowerIsBetter:
+		x, okX := was.AsDuration()
+		y, okY := is.AsDuration()
+		up = okX && okY && y < x
 	case TrueIsBetter, FalseIsBetter:
 		now, ok := is.AsBool()
 		if !ok {

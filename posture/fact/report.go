@@ -144,7 +144,7 @@ func (s Signal) validate() error {
 	if len(s.Source) > MaxString || len(s.Collector) > MaxString || len(s.Digest) > MaxString || len(s.Reason) > MaxString {
 		return fmt.Errorf("a string is longer than %d bytes", MaxString)
 	}
-	if len(s.Keys()) > MaxEntries || len(s.Facts) > MaxEntries*8 {
+	if len(s.Keys()) > MaxEntries || len(s.Facts) > MaxFacts {
 		return fmt.Errorf("%d facts in %d entries, at most %d entries allowed", len(s.Facts), len(s.Keys()), MaxEntries)
 	}
 	seen := map[string]bool{}

@@ -58,6 +58,20 @@ const (
 	ReasonNotRunning     Reason = "not-running"            // installed, no process of it runs
 	ReasonTruncated      Reason = "too-many-to-list"       // the list was cut at its limit
 	ReasonNotYetRead     Reason = "not-yet-read"           // the first reading has not finished
+	ReasonNotRecorded    Reason = "not-recorded"           // the recording of this machine does not hold it
+	ReasonRefused        Reason = "forbidden-here"         // managed settings forbid to read it
+	ReasonNoRelease      Reason = "release-not-in-table"   // the table of releases does not know this release
+	ReasonRolling        Reason = "rolling-release"        // the distribution has no releases, so no end of support
+	ReasonJunk           Reason = "shared-identifier"      // the identifier is one that many machines have
+	ReasonNobody         Reason = "nobody-logged-in"       // it is a person's setting, and nobody is logged in
+	ReasonSuspended      Reason = "protection-suspended"   // encrypted, but protection is switched off for a while
+	ReasonClearKey       Reason = "clear-key"              // encrypted, but the key lies beside the data
+	ReasonConverting     Reason = "conversion-running"     // encryption or decryption has not finished
+	ReasonNotRegistered  Reason = "not-registered"         // the product does not know its organisation
+	ReasonReduced        Reason = "reduced-function"       // the product runs with less than it should
+	ReasonOldDefinitions Reason = "definitions-old"        // the product says that its definitions are out of date
+	ReasonOddOwner       Reason = "wrong-owner"            // the program belongs to, or runs as, somebody who may not be trusted with it
+	ReasonMalformed      Reason = "malformed-value"        // a value of another type or form than the system writes
 	ReasonClaimedNA      Reason = "claimed-not-applicable" // a client said a required check does not apply
 )
 

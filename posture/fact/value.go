@@ -19,6 +19,7 @@ const (
 	Enum      Kind = "enum"      // one word of a closed list
 	Version   Kind = "version"   // dotted, compared part by part
 	Timestamp Kind = "timestamp" // RFC 3339, UTC, whole seconds
+	Duration  Kind = "duration"  // a setting in whole seconds, decimal; never an age
 	Text      Kind = "text"      // an identity such as a product name
 )
 
@@ -41,6 +42,24 @@ func Str(s string) Value { return Value{set: true, s: Clip(s)} }
 func Time(t time.Time) Value {
 	return Value{set: true, s: t.UTC().Truncate(time.Second).Format(time.RFC3339)}
 }
+
+// Seconds makes a duration value, cut to whole seconds.
+func Seconds(d time.Duration) Value {
+	return Value{set: true, s: strconv.FormatInt(int64(d/time.Second), 10)}
+}
+
+// AsDuration returns the length of time and whether v is one.
+func (v Value) AsDuration() (time.Duration, bool) {
+	n, err := strconv.ParseInt(v.s, 10, 64)
+	ok := err == nil && v.set && !v.isBool && n >= 0 && n <= maxSeconds
+	if !ok {
+		return 0, false
+	}
+	return time.Duration(n) * time.Second, true
+}
+
+// maxSeconds keeps a duration well inside what time.Duration can hold.
+const maxSeconds = 1 << 32
 
 // IsSet reports whether v holds anything.
 func (v Value) IsSet() bool { return v.set }
@@ -116,6 +135,10 @@ func (v Value) fits(d Def) error {
 	case Timestamp:
 		if _, ok := v.AsTime(); !ok {
 			return fmt.Errorf("%q is not an RFC 3339 time", v.s)
+		}
+	case Duration:
+		if _, ok := v.AsDuration(); !ok {
+			return fmt.Errorf("%q is not a number of seconds", v.s)
 		}
 	case Enum:
 		if rank(d.Ranks, v.s) < 0 {
