@@ -2,21 +2,20 @@ package evidence
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"io/fs"
-	"path"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/postern-zt/postern/posture/fact"
 )
 
-// ProcessList is the target by which Fail and Before name the list of processes.
-const ProcessList = "processes"
+// The targets by which Fail and Before name what has no path.
+const (
+	ProcessList = "processes"
+	ServiceList = "services"
+	SessionList = "sessions"
+)
 
 // Memory is a Machine made by hand: files, links, command outputs and
 // processes that a test puts there, and the errors it wants. All methods may
@@ -27,22 +26,37 @@ type Memory struct {
 	now       time.Time
 	files     map[string]memoryFile
 	links     map[string]string
-	commands  map[string][]byte
+	listings  map[string][]string // folders whose listing is known by itself
+	commands  map[string]Output
 	processes []Process
+	nothing   map[string]bool // lists that were never given: processes, services, sessions
+	services  []Service
+	sessions  []Session
+	registry  map[string]Registry
+	wmi       map[string][]Row
+	sysctls   map[string]string
+	answers   map[string][]byte
+	distilled map[string][]byte
 	before    map[string]func(context.Context) error
+	failures  map[string]failure // readings that failed in a recording, by "op target"
+	rest      fact.Reason        // what everything else answers; empty: as a system without it does
 }
 
 type memoryFile struct {
-	data []byte
-	info Info
+	data   []byte
+	info   Info
+	sum    string // digest of a file whose content is not kept
+	absent bool   // only what Stat and SHA256 say is kept
 }
 
 // NewMemory makes a machine with no files, no commands and nothing running.
 func NewMemory(system System, now time.Time) *Memory {
 	return &Memory{
 		system: system, now: now,
-		files: map[string]memoryFile{}, links: map[string]string{},
-		commands: map[string][]byte{}, before: map[string]func(context.Context) error{},
+		files: map[string]memoryFile{}, links: map[string]string{}, listings: map[string][]string{},
+		commands: map[string]Output{}, registry: map[string]Registry{}, wmi: map[string][]Row{},
+		sysctls: map[string]string{}, answers: map[string][]byte{}, distilled: map[string][]byte{},
+		before: map[string]func(context.Context) error{}, nothing: map[string]bool{}, failures: map[string]failure{},
 	}
 }
 
@@ -57,7 +71,16 @@ func (m *Memory) SetNow(t time.Time) {
 func (m *Memory) SetFile(path, content string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.files[path] = memoryFile{data: []byte(content), info: Info{Size: int64(len(content)), Mode: 0o644, ModTime: m.now}}
+	m.files[path] = memoryFile{data: []byte(content), info: Info{Size: int64(len(content)), Mode: 0o644, ModTime: m.now, Owner: "0"}}
+}
+
+// SetOwner sets whose a file is: a user id as a decimal number, or a SID.
+func (m *Memory) SetOwner(path, owner string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.files[path]
+	f.info.Owner = owner
+	m.files[path] = f
 }
 
 // SetModTime sets when a file was changed.
@@ -96,7 +119,14 @@ func (m *Memory) Remove(path string) {
 func (m *Memory) SetCommand(line, output string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.commands[line] = []byte(output)
+	m.commands[line] = Output{Stdout: []byte(output)}
+}
+
+// SetOutput puts all that is known of how a command ended.
+func (m *Memory) SetOutput(line string, out Output) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.commands[line] = out
 }
 
 // SetProcesses puts the list of running processes.
@@ -106,8 +136,10 @@ func (m *Memory) SetProcesses(p ...Process) {
 	m.processes = slices.Clone(p)
 }
 
-// Fail makes every reading of target fail with reason: a path, a command line
-// or ProcessList. The empty reason ends it.
+// Fail makes every reading of target fail with reason: a path, a command line,
+// a registry key, a sysctl's name, a question with its arguments, a class as
+// `root\cimv2:win32_bios` in lower case, or one of the lists above. The empty
+// reason ends it.
 func (m *Memory) Fail(target string, reason fact.Reason) {
 	if reason == "" {
 		m.Before(target, nil)
@@ -135,7 +167,11 @@ func (m *Memory) Before(target string, f func(context.Context) error) {
 func (m *Memory) enter(ctx context.Context, op, target string) error {
 	m.mu.Lock()
 	f := m.before[target]
+	failed := m.recordedFailure(op, target)
 	m.mu.Unlock()
+	if failed != nil {
+		return failed
+	}
 	if f != nil {
 		if err := f(ctx); err != nil {
 			return Wrap(op+" "+target, err)
@@ -152,157 +188,4 @@ func (m *Memory) Now() time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.now
-}
-
-// ReadFile implements Machine.
-func (m *Memory) ReadFile(ctx context.Context, path string) ([]byte, error) {
-	f, err := m.lookup(ctx, "read", path)
-	if err != nil {
-		return nil, err
-	}
-	if f.info.Mode.IsDir() {
-		return nil, Wrap("read "+path, errors.New("is a folder"))
-	}
-	return slices.Clone(f.data[:min(len(f.data), MaxFile)]), nil
-}
-
-// Stat implements Machine.
-func (m *Memory) Stat(ctx context.Context, path string) (Info, error) {
-	f, err := m.lookup(ctx, "stat", path)
-	return f.info, err
-}
-
-// SHA256 implements Machine.
-func (m *Memory) SHA256(ctx context.Context, path string) (string, error) {
-	f, err := m.lookup(ctx, "hash", path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(f.data)
-	return hex.EncodeToString(sum[:]), nil
-}
-
-// ReadLink implements Machine.
-func (m *Memory) ReadLink(ctx context.Context, p string) (string, error) {
-	if err := m.enter(ctx, "follow", p); err != nil {
-		return "", err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	dir, last := path.Split(p)
-	if target, ok := m.links[path.Join(m.resolve(dir), last)]; ok {
-		return target, nil
-	}
-	if m.exists(m.resolve(p)) {
-		return "", Wrap("follow "+p, errors.New("is not a symbolic link"))
-	}
-	return "", Wrap("follow "+p, fs.ErrNotExist)
-}
-
-// ReadDir implements Machine.
-func (m *Memory) ReadDir(ctx context.Context, p string) ([]string, error) {
-	if err := m.enter(ctx, "list", p); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	dir := m.resolve(p)
-	if !m.exists(dir) {
-		return nil, Wrap("list "+p, fs.ErrNotExist)
-	}
-	return m.children(dir), nil
-}
-
-// Run implements Machine.
-func (m *Memory) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	line := strings.Join(append([]string{name}, args...), " ")
-	if err := m.enter(ctx, "run", line); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	out, ok := m.commands[line]
-	if !ok {
-		return nil, &Error{Reason: fact.ReasonToolMissing, Op: "run " + line}
-	}
-	return slices.Clone(out), nil
-}
-
-// Processes implements Machine.
-func (m *Memory) Processes(ctx context.Context) ([]Process, error) {
-	if err := m.enter(ctx, "list", ProcessList); err != nil {
-		return nil, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return slices.Clone(m.processes), nil
-}
-
-func (m *Memory) lookup(ctx context.Context, op, p string) (memoryFile, error) {
-	if err := m.enter(ctx, op, p); err != nil {
-		return memoryFile{}, err
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	at := m.resolve(p)
-	if f, ok := m.files[at]; ok {
-		return f, nil
-	}
-	if m.exists(at) {
-		return memoryFile{info: Info{Mode: fs.ModeDir | 0o755, ModTime: m.now}}, nil
-	}
-	return memoryFile{}, Wrap(op+" "+p, fs.ErrNotExist)
-}
-
-// resolve follows links part by part as path_resolution(7) does, so that
-// ".." means the folder above where a link led. Paths of Windows stay as they are.
-func (m *Memory) resolve(p string) string {
-	if !strings.HasPrefix(p, "/") {
-		return p
-	}
-	todo := strings.Split(p, "/")
-	at, followed := "/", 0
-	for len(todo) > 0 {
-		part := todo[0]
-		todo = todo[1:]
-		if part == "" || part == "." {
-			continue
-		}
-		next := path.Join(at, part) // part ".." goes up
-		if target, ok := m.links[next]; ok && followed < 40 {
-			followed++
-			todo = append(strings.Split(target, "/"), todo...)
-			if strings.HasPrefix(target, "/") {
-				at = "/"
-			}
-			continue
-		}
-		at = next
-	}
-	return at
-}
-
-func (m *Memory) exists(p string) bool {
-	_, file := m.files[p]
-	return file || len(m.children(p)) > 0
-}
-
-// children lists the names right below a folder, sorted, each once.
-func (m *Memory) children(dir string) []string {
-	prefix := strings.TrimSuffix(dir, "/") + "/"
-	var names []string
-	add := func(p string) {
-		if rest, ok := strings.CutPrefix(p, prefix); ok && rest != "" {
-			first, _, _ := strings.Cut(rest, "/")
-			names = append(names, first)
-		}
-	}
-	for p := range m.files {
-		add(p)
-	}
-	for p := range m.links {
-		add(p)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }

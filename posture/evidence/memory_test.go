@@ -165,8 +165,8 @@ func TestRecorderPassesEverythingOn(t *testing.T) {
 	m.SetCommand("tool -x", "out")
 	m.SetProcesses(Process{PID: 7})
 	r := NewRecorder(m)
-	if out, err := r.Run(ctx, "tool", "-x"); err != nil || string(out) != "out" {
-		t.Errorf("run %q, %v", out, err)
+	if out, err := r.Run(ctx, "tool", "-x"); err != nil || string(out.Stdout) != "out" {
+		t.Errorf("run %+v, %v", out, err)
 	}
 	if list, err := r.Processes(ctx); err != nil || len(list) != 1 {
 		t.Errorf("processes %v, %v", list, err)
@@ -205,7 +205,7 @@ func TestReadingLeavesNoFactOut(t *testing.T) {
 	r.Observe("enabled", "", fact.Bool(false))
 	r.Observe("enabled", "", fact.Bool(true))
 	s := r.Signal(fact.ReasonUnsupported)
-	if f, _ := s.Find("", "enabled"); s.State != fact.Observed || f.Value != fact.Bool(true) || len(s.Facts) != 2 {
+	if f, _ := s.Find("", "enabled"); s.State != fact.Observed || f.Value != fact.Bool(true) || len(s.Facts) != 5 {
 		t.Errorf("signal %+v", s)
 	}
 	if f, _ := s.Find("", "default_inbound"); f.State != fact.Unknown || f.Reason != fact.ReasonUnsupported {

@@ -2,139 +2,66 @@ package evidence
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
-	"fmt"
-	"io"
-	"strings"
+	"strconv"
 	"time"
 )
 
-// maxPlistDepth bounds how deep containers of a property list may nest.
-const maxPlistDepth = 32
+// Bounds of a property list. The binary form may refer to one object from many
+// places, so that a short file stands for a very large tree: what is read is
+// counted as often as it appears.
+const (
+	maxPlistDepth  = 32       // containers inside one another
+	maxPlistValues = 1 << 18  // values, keys of dictionaries included
+	maxPlistText   = 16 << 20 // bytes of all texts together
+)
 
-// ParsePlist reads a property list in its XML form (Apple's plist(5)): strings,
-// integers and reals as string, dates as time.Time, booleans as bool, arrays
-// as []any and dictionaries as map[string]any. Data elements are their text.
-// The binary form is an error.
+var errPlistTooMuch = errors.New("property list: holds more than is read")
+
+// ParsePlist reads a property list in its XML form (Apple's plist(5)) or its
+// binary form (bplist00), whatever its file is called. Booleans are bool, dates
+// time.Time in UTC, arrays []any, dictionaries map[string]any; all other values
+// are text without white space around it: numbers as the XML form writes them
+// (integers in decimal, reals in the shortest form that is exact when the file
+// is binary), data as base64 without line breaks. UIDs, which only archives of
+// objects have, and nulls are left out. White space and a byte order mark
+// before the XML form are passed over. The older form that looks like a
+// program's text is an error.
 func ParsePlist(data []byte) (any, error) {
 	if bytes.HasPrefix(data, []byte("bplist")) {
-		return nil, errors.New("property list is in its binary form")
+		return parseBinaryPlist(data)
 	}
-	d := xml.NewDecoder(bytes.NewReader(data))
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return nil, fmt.Errorf("property list: %w", err)
-		}
-		if start, ok := t.(xml.StartElement); ok && start.Name.Local != "plist" {
-			return plistValue(d, start, 0)
-		}
-	}
+	return parseXMLPlist(data)
 }
 
-func plistValue(d *xml.Decoder, start xml.StartElement, depth int) (any, error) {
-	if depth > maxPlistDepth {
-		return nil, errors.New("property list: nested too deep")
+// plistBudget counts what a property list has been found to hold.
+type plistBudget struct{ values, text int }
+
+// take accounts for one value with so many bytes of text.
+func (b *plistBudget) take(text int) error {
+	b.values++
+	b.text += text
+	if b.values > maxPlistValues || b.text > maxPlistText {
+		return errPlistTooMuch
 	}
-	switch start.Name.Local {
-	case "dict":
-		return plistDict(d, depth)
-	case "array":
-		return plistArray(d, depth)
-	case "true", "false":
-		return start.Name.Local == "true", d.Skip()
-	}
-	text, err := plistText(d)
-	if err != nil {
-		return nil, err
-	}
-	switch start.Name.Local {
-	case "date":
-		at, err := time.Parse(time.RFC3339, text)
-		if err != nil {
-			return nil, fmt.Errorf("property list: %w", err)
-		}
-		return at, nil
-	case "string", "integer", "real", "data":
-		return text, nil
-	}
-	return nil, fmt.Errorf("property list: element %q is not of a property list", start.Name.Local)
+	return nil
 }
 
-func plistDict(d *xml.Decoder, depth int) (map[string]any, error) {
-	out := map[string]any{}
-	for {
-		start, more, err := plistNext(d)
-		if err != nil || !more {
-			return out, err
-		}
-		if start.Name.Local != "key" {
-			return nil, errors.New("property list: a dictionary's value has no key")
-		}
-		key, err := plistText(d)
-		if err != nil {
-			return nil, err
-		}
-		start, more, err = plistNext(d)
-		if err != nil || !more {
-			return nil, errors.Join(errors.New("property list: a dictionary's key has no value"), err)
-		}
-		if out[key], err = plistValue(d, start, depth+1); err != nil {
-			return nil, err
-		}
+// plistEpoch is the moment from which the binary form counts seconds
+// (CFDate, "absolute time").
+var plistEpoch = time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// plistDate is a moment so many seconds after plistEpoch; ok is false for what
+// no calendar has (NaN, infinity, years with more than four digits).
+func plistDate(seconds float64) (at time.Time, ok bool) {
+	const year = 366 * 24 * 3600
+	if !(seconds > -2000*year && seconds < 7000*year) {
+		return time.Time{}, false
 	}
+	whole := int64(seconds)
+	nanoseconds := int64((seconds - float64(whole)) * 1e9)
+	return time.Unix(plistEpoch.Unix()+whole, nanoseconds).UTC(), true
 }
 
-func plistArray(d *xml.Decoder, depth int) ([]any, error) {
-	var out []any
-	for {
-		start, more, err := plistNext(d)
-		if err != nil || !more {
-			return out, err
-		}
-		v, err := plistValue(d, start, depth+1)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, v)
-	}
-}
-
-// plistNext moves to the next element of a container; more is false at its end.
-func plistNext(d *xml.Decoder) (start xml.StartElement, more bool, err error) {
-	for {
-		t, err := d.Token()
-		if err == io.EOF {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			return xml.StartElement{}, false, fmt.Errorf("property list: %w", err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			return t, true, nil
-		case xml.EndElement:
-			return xml.StartElement{}, false, nil
-		}
-	}
-}
-
-// plistText reads the text up to the end of the present element.
-func plistText(d *xml.Decoder) (string, error) {
-	var b strings.Builder
-	for {
-		t, err := d.Token()
-		if err != nil {
-			return "", fmt.Errorf("property list: %w", err)
-		}
-		switch t := t.(type) {
-		case xml.CharData:
-			b.Write(t)
-		case xml.EndElement:
-			return strings.TrimSpace(b.String()), nil
-		case xml.StartElement:
-			return "", fmt.Errorf("property list: element %q inside text", t.Name.Local)
-		}
-	}
-}
+// plistReal writes a real so that reading it gives the same real again.
+func plistReal(v float64, bits int) string { return strconv.FormatFloat(v, 'g', -1, bits) }

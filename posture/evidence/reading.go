@@ -52,6 +52,14 @@ func (r *Reading) Unknown(field, key string, why fact.Reason) {
 	r.set(fact.Fact{Field: field, Key: key, State: fact.Unknown, Reason: why})
 }
 
+// Conflict sets a fact on which two sources disagree; both values are kept,
+// the first as the fact's text for people. It never passes.
+func (r *Reading) Conflict(field, key string, a fact.Value, sourceA string, b fact.Value, sourceB string) {
+	r.From(sourceA + " says " + a.String())
+	r.From(sourceB + " says " + b.String())
+	r.set(fact.Fact{Field: field, Key: key, State: fact.Conflict, Reason: fact.ReasonDisagree, Value: a})
+}
+
 // set keeps one answer per fact, the last one.
 func (r *Reading) set(f fact.Fact) {
 	for i, old := range r.signal.Facts {
@@ -63,16 +71,27 @@ func (r *Reading) set(f fact.Fact) {
 	r.signal.Facts = append(r.signal.Facts, f)
 }
 
-// Signal ends the reading: the signal is observed if any of its facts is, and
-// unknown for the given reason if none is. Facts nobody set are unknown for
-// that reason too.
+// Signal ends the reading: the signal is observed if any of its facts is that
+// says more than a description, and unknown if none is: for the reason of the
+// first fact that has one, otherwise for the given one. Facts nobody set are
+// unknown for the given reason.
 func (r *Reading) Signal(otherwise fact.Reason) fact.Signal {
+	why := fact.Reason("")
 	for _, f := range r.signal.Facts {
-		if f.State == fact.Observed {
+		if why == "" && f.State != fact.Observed {
+			why = f.Reason
+		}
+		d, known := fact.Lookup(r.signal.Name, f.Field, f.Key != "")
+		if f.State == fact.Observed && known && d.Order != fact.Neutral {
 			return r.Conclude(fact.Observed, otherwise)
 		}
 	}
-	return r.Conclude(fact.Unknown, otherwise)
+	if why == "" {
+		why = otherwise
+	}
+	s := r.Conclude(fact.Unknown, otherwise)
+	s.Reason = why
+	return s
 }
 
 // Conclude ends the reading with a state that the collector decided. The
@@ -85,6 +104,9 @@ func (r *Reading) Conclude(state fact.State, why fact.Reason) fact.Signal {
 	}
 	s := r.signal
 	s.State, s.Digest = state, r.recorder.Digest()
+	if oldest := r.recorder.Oldest(); !oldest.IsZero() && oldest.Before(s.ObservedAt) {
+		s.ObservedAt = oldest.UTC()
+	}
 	s.Source = fact.Clip(strings.Join(r.sources, "; "))
 	if failed := r.recorder.Failed(); s.Source == "" && len(failed) > 0 {
 		s.Source = fact.Clip("tried: " + strings.Join(failed, "; "))

@@ -19,7 +19,8 @@ type Recorder struct {
 	machine Machine
 	mu      sync.Mutex
 	seen    []string
-	failed  []string // what could not be read, in order
+	failed  []string  // what could not be read, in order
+	oldest  time.Time // when the oldest reading was really made, if not just now
 }
 
 // NewRecorder makes a Recorder that reads from m.
@@ -55,7 +56,7 @@ func (r *Recorder) note(op, target string, content []byte, err error) {
 	}
 	r.seen = append(r.seen, entry)
 	if err != nil {
-		r.failed = append(r.failed, strings.ReplaceAll(target, "\x00", " "))
+		r.failed = append(r.failed, target)
 	}
 }
 
@@ -65,6 +66,14 @@ func (r *Recorder) Failed() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.failed)
+}
+
+// Oldest is when the oldest reading was really made, where one stood in that
+// was made before; otherwise the zero time.
+func (r *Recorder) Oldest() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.oldest
 }
 
 func (r *Recorder) noteJSON(op, target string, v any, err error) {
@@ -116,10 +125,22 @@ func (r *Recorder) SHA256(ctx context.Context, path string) (string, error) {
 	return sum, err
 }
 
+// Distil implements Machine.
+func (r *Recorder) Distil(ctx context.Context, path, what string, f Distiller) ([]byte, error) {
+	essence, err := r.machine.Distil(ctx, path, what, f)
+	r.note(what, path, essence, err)
+	return essence, err
+}
+
 // Run implements Machine.
-func (r *Recorder) Run(ctx context.Context, name string, args ...string) ([]byte, error) {
+func (r *Recorder) Run(ctx context.Context, name string, args ...string) (Output, error) {
 	out, err := r.machine.Run(ctx, name, args...)
-	r.note("run", strings.Join(append([]string{name}, args...), "\x00"), out, err)
+	r.noteJSON("run", line(name, args), out, err)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err == nil && !out.At.IsZero() && (r.oldest.IsZero() || out.At.Before(r.oldest)) {
+		r.oldest = out.At
+	}
 	return out, err
 }
 
@@ -128,4 +149,46 @@ func (r *Recorder) Processes(ctx context.Context) ([]Process, error) {
 	list, err := r.machine.Processes(ctx)
 	r.noteJSON("list", ProcessList, list, err)
 	return list, err
+}
+
+// Services implements Machine.
+func (r *Recorder) Services(ctx context.Context) ([]Service, error) {
+	list, err := r.machine.Services(ctx)
+	r.noteJSON("list", ServiceList, list, err)
+	return list, err
+}
+
+// Sessions implements Machine.
+func (r *Recorder) Sessions(ctx context.Context) ([]Session, error) {
+	list, err := r.machine.Sessions(ctx)
+	r.noteJSON("list", SessionList, list, err)
+	return list, err
+}
+
+// Registry implements Machine.
+func (r *Recorder) Registry(ctx context.Context, key string) (Registry, error) {
+	values, err := r.machine.Registry(ctx, key)
+	r.noteJSON("registry", key, values, err)
+	return values, err
+}
+
+// WMI implements Machine.
+func (r *Recorder) WMI(ctx context.Context, namespace, class string) ([]Row, error) {
+	rows, err := r.machine.WMI(ctx, namespace, class)
+	r.noteJSON("wmi", namespace+":"+class, rows, err)
+	return rows, err
+}
+
+// Sysctl implements Machine.
+func (r *Recorder) Sysctl(ctx context.Context, name string) (string, error) {
+	v, err := r.machine.Sysctl(ctx, name)
+	r.note("sysctl", name, []byte(v), err)
+	return v, err
+}
+
+// Ask implements Machine.
+func (r *Recorder) Ask(ctx context.Context, question Question, args ...string) ([]byte, error) {
+	answer, err := r.machine.Ask(ctx, question, args...)
+	r.note("ask", line(string(question), args), answer, err)
+	return answer, err
 }
