@@ -3,19 +3,27 @@ package collect
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-zt/postern/platform/clock"
+	"github.com/postern-zt/postern/posture/custom"
+	"github.com/postern-zt/postern/posture/device"
 	"github.com/postern-zt/postern/posture/disk"
 	"github.com/postern-zt/postern/posture/edr"
+	"github.com/postern-zt/postern/posture/enrolment"
 	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/posture/firewall"
+	"github.com/postern-zt/postern/posture/integrity"
 	"github.com/postern-zt/postern/posture/observe"
 	"github.com/postern-zt/postern/posture/osversion"
 	"github.com/postern-zt/postern/posture/patch"
+	"github.com/postern-zt/postern/posture/release"
+	"github.com/postern-zt/postern/posture/screenlock"
 )
 
 // DefaultDeadline bounds one collector's run, its retry included.
@@ -25,9 +33,13 @@ const DefaultDeadline = 5 * time.Second
 type Config struct {
 	Machine   evidence.Machine
 	Catalogue []observe.EDRRow // products to look for, merged and validated
-	Clock     clock.Clock      // boot time decides how long a value stands
-	Deadline  time.Duration    // per collector; zero means DefaultDeadline
-	Version   string           // of the agent, written into every signal
+	// Observations are what is asked for beyond the built-in signals, merged
+	// and validated, and Forbid what of it is not to be read.
+	Observations []observe.Observation
+	Forbid       observe.Forbid
+	Clock        clock.Clock   // boot time decides how long a value stands
+	Deadline     time.Duration // per collector; zero means DefaultDeadline
+	Version      string        // of the agent, written into every signal
 }
 
 // Collector reads the machine's posture and remembers it. Its methods may be
@@ -35,24 +47,63 @@ type Config struct {
 type Collector struct {
 	clock clock.Clock
 	slots []*slot
+	asked atomic.Pointer[asked]
+	table atomic.Pointer[release.Table] // of releases; nil: the shipped one
 
-	mu   sync.Mutex // guards kept
-	kept map[string]kept
+	mu     sync.Mutex // guards all below
+	kept   map[string]kept
+	inputs map[string]evidence.Inputs
 }
 
 // New makes a Collector of every built-in signal. Until the first Read each
 // signal is unknown, not-yet-read.
 func New(cfg Config) *Collector {
-	catalogue := slices.Clone(cfg.Catalogue)
-	return build(cfg, []source{
-		{fact.SignalOS, osversion.Collect},
-		{fact.SignalPatch, patch.Collect},
+	c := &Collector{}
+	c.SetObservations(cfg.Catalogue, cfg.Observations, cfg.Forbid)
+	return c.build(cfg, []source{
+		{fact.SignalOS, c.byTable(osversion.Collect, osversion.CollectBy)},
+		{fact.SignalPatch, c.byTable(patch.Collect, patch.CollectBy)},
 		{fact.SignalDisk, disk.Collect},
 		{fact.SignalFirewall, firewall.Collect},
 		{fact.SignalEDR, func(ctx context.Context, m evidence.Machine) fact.Signal {
-			return edr.Collect(ctx, m, catalogue)
+			return edr.Collect(ctx, m, c.asked.Load().catalogue)
+		}},
+		{fact.SignalIntegrity, integrity.Collect},
+		{fact.SignalScreenLock, screenlock.Collect},
+		{fact.SignalEnrolment, enrolment.Collect},
+		{fact.SignalDevice, device.Collect},
+		{fact.SignalCustom, func(ctx context.Context, m evidence.Machine) fact.Signal {
+			a := c.asked.Load()
+			return custom.Collect(ctx, m, a.list, a.forbid)
 		}},
 	})
+}
+
+// byTable reads by the table of releases in force.
+func (c *Collector) byTable(
+	shipped func(context.Context, evidence.Machine) fact.Signal,
+	by func(context.Context, evidence.Machine, release.Table) fact.Signal,
+) func(context.Context, evidence.Machine) fact.Signal {
+	return func(ctx context.Context, m evidence.Machine) fact.Signal {
+		if table := c.table.Load(); table != nil {
+			return by(ctx, m, *table)
+		}
+		return shipped(ctx, m)
+	}
+}
+
+// SetReleases puts a table of releases in force, in the form of posture/release,
+// where it is newer than the shipped one; otherwise, and with the empty text,
+// the shipped one. It reads nothing by itself; the signals concerned are
+// fact.SignalOS and fact.SignalPatch. Text that is no table is an error and
+// changes nothing.
+func (c *Collector) SetReleases(text string) error {
+	table, err := release.Newest(text)
+	if err != nil {
+		return fmt.Errorf("table of releases: %w", err)
+	}
+	c.table.Store(&table)
+	return nil
 }
 
 // source is one signal and how to read it.
@@ -61,11 +112,14 @@ type source struct {
 	collect func(context.Context, evidence.Machine) fact.Signal
 }
 
-func build(cfg Config, sources []source) *Collector {
+func build(cfg Config, sources []source) *Collector { return (&Collector{}).build(cfg, sources) }
+
+// build makes c ready for use.
+func (c *Collector) build(cfg Config, sources []source) *Collector {
 	if cfg.Deadline <= 0 {
 		cfg.Deadline = DefaultDeadline
 	}
-	c := &Collector{clock: cfg.Clock, kept: map[string]kept{}}
+	c.clock, c.kept, c.inputs = cfg.Clock, map[string]kept{}, map[string]evidence.Inputs{}
 	for _, s := range sources {
 		c.slots = append(c.slots, &slot{source: s, cfg: cfg, turn: make(chan struct{}, 1)})
 		c.kept[s.name] = kept{signal: fact.Signal{
@@ -97,6 +151,22 @@ func (c *Collector) Reread(ctx context.Context, signals ...string) (fact.Report,
 		}
 	}
 	return c.reread(ctx, chosen)
+}
+
+// Signals lists the names of the signals, in the order of the report.
+func (c *Collector) Signals() []string {
+	var out []string
+	for _, s := range c.slots {
+		out = append(out, s.source.name)
+	}
+	return out
+}
+
+// Inputs is what the signal's last reading looked at.
+func (c *Collector) Inputs(signal string) evidence.Inputs {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.inputs[signal]
 }
 
 // Last is the report as it stands, without reading anything.
@@ -154,6 +224,9 @@ func (c *Collector) reread(ctx context.Context, chosen []*slot) (fact.Report, []
 			continue
 		}
 		c.kept[a.signal.Name] = last.take(a, c.clock.Boot())
+		if a.inputs.Any() {
+			c.inputs[a.signal.Name] = a.inputs
+		}
 	}
 	after := c.report()
 	return after, fact.Compare(before, after)

@@ -2,9 +2,11 @@ package collect
 
 import (
 	"context"
+	"encoding/json"
 	"slices"
 	"time"
 
+	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 )
 
@@ -17,10 +19,12 @@ type slot struct {
 	hung chan struct{} // closed when a run that overstayed ends; nil: none did
 }
 
-// answer is a collector's signal and the boot time at which its run began.
+// answer is a collector's signal, the boot time at which its run began, and
+// what it looked at; nothing, when it did not come back.
 type answer struct {
 	signal fact.Signal
 	began  time.Duration
+	inputs evidence.Inputs
 }
 
 // read runs the collector within the deadline. A transient failure is retried
@@ -32,7 +36,7 @@ func (s *slot) read(ctx context.Context) answer {
 	case s.turn <- struct{}{}:
 		defer func() { <-s.turn }()
 	case <-ctx.Done():
-		return answer{s.failure(fact.ReasonTimeout), s.cfg.Clock.Boot()}
+		return answer{signal: s.failure(fact.ReasonTimeout), began: s.cfg.Clock.Boot()}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Deadline)
 	defer cancel()
@@ -48,23 +52,24 @@ func (s *slot) read(ctx context.Context) answer {
 func (s *slot) try(ctx context.Context, patience time.Duration) answer {
 	began := s.cfg.Clock.Boot()
 	if s.stillHung() {
-		return answer{s.failure(fact.ReasonTimeout), began}
+		return answer{signal: s.failure(fact.ReasonTimeout), began: began}
 	}
 	inner, cancel := context.WithTimeout(ctx, patience)
+	traced := evidence.NewTracer(s.cfg.Machine)
 	result := make(chan fact.Signal, 1)
 	done := make(chan struct{})
 	go func() { // ends with the collector; stillHung keeps it the only one
 		defer close(done)
 		defer cancel()
-		result <- s.call(inner)
+		result <- s.call(inner, traced)
 	}()
 	select {
 	case sig := <-result:
 		<-done
-		return answer{sig, began}
+		return answer{sig, began, traced.Inputs()}
 	case <-ctx.Done():
 		s.hung = done
-		return answer{s.failure(fact.ReasonTimeout), began}
+		return answer{signal: s.failure(fact.ReasonTimeout), began: began}
 	}
 }
 
@@ -84,13 +89,13 @@ func (s *slot) stillHung() bool {
 // call runs the collector and makes its signal fit to be sent. Collectors
 // promise not to panic; one that does all the same must not take the others
 // and every tunnel down with it.
-func (s *slot) call(ctx context.Context) (sig fact.Signal) {
+func (s *slot) call(ctx context.Context, m evidence.Machine) (sig fact.Signal) {
 	defer func() {
 		if recover() != nil {
 			sig = s.failure(fact.ReasonUnreadable)
 		}
 	}()
-	return s.fit(s.source.collect(ctx, s.cfg.Machine))
+	return s.fit(s.source.collect(ctx, m))
 }
 
 // fit cuts lists at their limit and refuses a signal that a broker would refuse.
@@ -103,10 +108,44 @@ func (s *slot) fit(sig fact.Signal) fact.Signal {
 		})
 		sig.Truncated = true
 	}
+	sig = shorten(sig)
 	if err := (fact.Report{Signals: []fact.Signal{sig}}).Validate(); err != nil {
 		return s.failure(fact.ReasonUnreadable)
 	}
 	return sig
+}
+
+// maxSignal is how many bytes of an attestation one list may take. There are
+// four, and the other signals take a few hundred bytes each, so that all of
+// them, written as base64, stay below the 64 KiB that a broker reads. What an
+// administrator asked for by name may take twice as much.
+const maxSignal = 6 << 10
+
+func roomFor(signal string) int {
+	if signal == fact.SignalCustom {
+		return 2 * maxSignal
+	}
+	return maxSignal
+}
+
+// shorten takes entries off the end of a list, which collectors order by
+// weight, until the signal is small enough to travel with the others.
+func shorten(sig fact.Signal) fact.Signal {
+	for len(sig.Keys()) > 0 && sizeOf(sig) > roomFor(sig.Name) {
+		keys := sig.Keys()
+		last := keys[len(keys)-1]
+		sig.Facts = slices.DeleteFunc(slices.Clone(sig.Facts), func(f fact.Fact) bool { return f.Key == last })
+		sig.Truncated = true
+	}
+	return sig
+}
+
+func sizeOf(sig fact.Signal) int {
+	data, err := json.Marshal(sig)
+	if err != nil {
+		return roomFor(sig.Name) + 1
+	}
+	return len(data)
 }
 
 func (s *slot) failure(why fact.Reason) fact.Signal {

@@ -22,10 +22,3 @@ func Collect(ctx context.Context, m evidence.Machine) fact.Signal {
 	}
 	return r.Signal(fact.ReasonUnsupported)
 }
-
-// observe sets both facts from what happens to inbound traffic by default.
-func observe(r *evidence.Reading, inbound string) fact.Signal {
-	r.Observe("enabled", "", fact.Bool(inbound != fact.InboundAccept))
-	r.Observe("default_inbound", "", fact.Str(inbound))
-	return r.Signal(fact.ReasonUnsupported)
-}

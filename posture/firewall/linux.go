@@ -8,41 +8,126 @@ import (
 	"github.com/postern-zt/postern/posture/fact"
 )
 
-// linux evaluates the kernel's nftables rules, which is where nft, iptables in
-// its nft form, ufw and firewalld all put them. Rules of the legacy iptables
-// interface are not evaluated; where they may matter the answer is unknown.
-func linux(ctx context.Context, r *evidence.Reading) fact.Signal {
-	out, err := r.Machine().Run(ctx, "nft", "-j", "list", "ruleset")
-	if evidence.ReasonOf(err) == fact.ReasonToolMissing {
-		return withoutTool(ctx, r)
-	}
-	if err != nil {
-		return r.Conclude(fact.Unknown, evidence.ReasonOf(err))
-	}
-	r.From("nft -j list ruleset")
-	rules, err := parseRuleset(out)
-	if err != nil {
-		return r.Conclude(fact.Unknown, fact.ReasonUnreadable)
-	}
-	inbound := rules.inbound("ip")
-	if six := rules.inbound("ip6"); !ipv6Disabled(ctx, r.Machine()) {
-		inbound = weaker(inbound, six)
-	}
-	if inbound != fact.InboundAccept {
-		return observe(r, inbound)
-	}
-	// Nothing filters here, but legacy tables, which nft does not show, might.
-	if legacy, err := legacyTables(ctx, r); err != nil || len(legacy) > 0 {
-		return r.Conclude(fact.Unknown, legacyReason(err))
-	}
-	if len(rules.tables) == 0 {
-		return r.Conclude(fact.Absent, fact.ReasonNotFound)
-	}
-	return observe(r, inbound)
+// ipVersion is one of the two address families with the names it has: of
+// nftables, in facts, and of what belongs to it in iptables.
+type ipVersion struct {
+	family, key, names, save, legacySave string
 }
 
-// weaker is the one of two defaults that lets more through: both IPv4 and IPv6
-// have to be filtered.
+func ipVersions() []ipVersion {
+	return []ipVersion{
+		{"ip", "ipv4", "/proc/net/ip_tables_names", "iptables", "iptables-legacy-save"},
+		{"ip6", "ipv6", "/proc/net/ip6_tables_names", "ip6tables", "ip6tables-legacy-save"},
+	}
+}
+
+// finding is what is known of one IP version.
+type finding struct {
+	result
+	why fact.Reason // why it is not certain
+}
+
+// linux evaluates what the kernel's packet filter does, whoever set it. Rules
+// of nftables and of the legacy interface of iptables are in force side by
+// side, and a packet that one of them refuses is refused.
+func linux(ctx context.Context, r *evidence.Reading) fact.Signal {
+	f := newFilter(ctx, r)
+	found := map[string]finding{}
+	var six ipv6State
+	for _, v := range ipVersions() {
+		one := f.evaluate(v)
+		if v.family == "ip6" {
+			if filtered, certain := one.filtered(); !filtered || !certain || one.why != "" {
+				six = ipv6Switched(ctx, r)
+			}
+		}
+		found[v.key] = one
+	}
+	if six == ipv6Off {
+		r.Observe("active", "ipv6", fact.Bool(false))
+		delete(found, "ipv6")
+	}
+	why := state(r, found)
+	nobody := why
+	if why == fact.ReasonUnsupported { // all rules were read
+		nobody = fact.ReasonNotFound
+	}
+	describe(ctx, r, f.rules, nobody)
+	return r.Signal(why)
+}
+
+// state sets the facts of each IP version and of both together, and gives the
+// reason why something is not known.
+func state(r *evidence.Reading, found map[string]finding) fact.Reason {
+	why := fact.ReasonUnsupported // stealth and block_all have no source here
+	open, sure, words, weakest := false, true, true, fact.InboundDrop
+	var unsure fact.Reason
+	for _, v := range ipVersions() {
+		one, ok := found[v.key]
+		if !ok {
+			continue
+		}
+		filtered, certain := one.known()
+		word, exact := one.word()
+		exact = exact && certain && (filtered || word == fact.InboundAccept)
+		if certain {
+			r.Observe("enabled", v.key, fact.Bool(filtered))
+			open = open || !filtered
+		} else {
+			r.Unknown("enabled", v.key, one.reason())
+			sure = false
+		}
+		if exact {
+			r.Observe("default_inbound", v.key, fact.Str(word))
+			weakest = weaker(weakest, word)
+		} else {
+			r.Unknown("default_inbound", v.key, one.reason())
+			words = false
+		}
+		if !certain || !exact {
+			unsure = firstOf(unsure, one.reason())
+		}
+	}
+	switch {
+	case open:
+		r.Observe("enabled", "", fact.Bool(false))
+		r.Observe("default_inbound", "", fact.Str(fact.InboundAccept))
+		return why
+	case sure:
+		r.Observe("enabled", "", fact.Bool(true))
+	default:
+		r.Unknown("enabled", "", unsure)
+		why = unsure
+	}
+	if words {
+		r.Observe("default_inbound", "", fact.Str(weakest))
+	} else {
+		r.Unknown("default_inbound", "", unsure)
+	}
+	return why
+}
+
+// firstOf is the first of two words that is not empty.
+func firstOf[T ~string](a, b T) T {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// known tells whether this IP version is filtered, and whether that is
+// certain. Where a source is missing, what the others refuse is refused still.
+func (f finding) known() (filtered, certain bool) {
+	filtered, certain = f.filtered()
+	if f.why != "" && !filtered {
+		return false, false
+	}
+	return filtered, certain
+}
+
+func (f finding) reason() fact.Reason { return firstOf(f.why, fact.ReasonUnreadable) }
+
+// weaker is the one of two defaults that lets more through.
 func weaker(a, b string) string {
 	for _, w := range []string{fact.InboundAccept, fact.InboundReject} {
 		if a == w || b == w {
@@ -52,71 +137,45 @@ func weaker(a, b string) string {
 	return fact.InboundDrop
 }
 
-// ipv6Disabled is true only when the kernel says that IPv6 was switched off at
-// boot (Documentation/networking/ipv6: disable=1).
-func ipv6Disabled(ctx context.Context, m evidence.Machine) bool {
-	data, err := m.ReadFile(ctx, "/sys/module/ipv6/parameters/disable")
-	return err == nil && strings.TrimSpace(string(data)) == "1"
-}
+type ipv6State bool
 
-// withoutTool answers when nft is not installed: "no firewall" only if the
-// kernel has neither nf_tables nor a legacy table, otherwise unknown.
-func withoutTool(ctx context.Context, r *evidence.Reading) fact.Signal {
-	legacy, err := legacyTables(ctx, r)
-	if err == nil && len(legacy) == 0 && kernelLacksNFTables(ctx, r) {
-		return r.Conclude(fact.Absent, fact.ReasonNotFound)
-	}
-	return r.Conclude(fact.Unknown, fact.ReasonToolMissing)
-}
+// ipv6Off: no packet of IPv6 is taken in.
+const ipv6Off ipv6State = true
 
-// legacyTables lists the tables of the legacy iptables interface. The files
-// are there when its modules are loaded, and only root may read them.
-func legacyTables(ctx context.Context, r *evidence.Reading) ([]string, error) {
-	var tables []string
-	for _, path := range []string{"/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"} {
-		data, err := r.Machine().ReadFile(ctx, path)
-		if evidence.ReasonOf(err) == fact.ReasonNotFound {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		r.From(path)
-		tables = append(tables, strings.Fields(string(data))...)
-	}
-	return tables, nil
-}
-
-func legacyReason(err error) fact.Reason {
-	if err != nil {
-		return evidence.ReasonOf(err)
-	}
-	return fact.ReasonUnsupported
-}
-
-// kernelLacksNFTables is true only when the module is neither loaded nor built
-// into the running kernel, and both lists could be read (modules(5) of kmod).
-func kernelLacksNFTables(ctx context.Context, r *evidence.Reading) bool {
+// ipv6Switched tells whether IPv6 is off: it was switched off when the system
+// started (Documentation/networking/ipv6: disable=1), the kernel has none, or
+// every interface but loopback, those to come included, has it disabled
+// (ip-sysctl: disable_ipv6).
+func ipv6Switched(ctx context.Context, r *evidence.Reading) ipv6State {
 	m := r.Machine()
-	loaded, err := m.ReadFile(ctx, "/proc/modules")
-	if err != nil {
+	const module = "/sys/module/ipv6/parameters/disable"
+	if oneIn(ctx, m, module) {
+		r.From(module)
+		return ipv6Off
+	}
+	names, err := m.ReadDir(ctx, "/proc/sys/net")
+	if err != nil || !contains(names, "ipv4") {
 		return false
 	}
-	release, err := m.ReadFile(ctx, "/proc/sys/kernel/osrelease")
-	if err != nil {
+	if !contains(names, "ipv6") {
+		r.From("/proc/sys/net")
+		return ipv6Off
+	}
+	const conf = "/proc/sys/net/ipv6/conf"
+	faces, err := m.ReadDir(ctx, conf)
+	if err != nil || !contains(faces, "default") || len(faces) > 64 {
 		return false
 	}
-	list := "/lib/modules/" + strings.TrimSpace(string(release)) + "/modules.builtin"
-	builtin, err := m.ReadFile(ctx, list)
-	if err != nil {
-		return false
-	}
-	for line := range strings.Lines(string(loaded)) {
-		if strings.HasPrefix(line, "nf_tables ") {
+	for _, face := range faces {
+		if face != "lo" && !oneIn(ctx, m, conf+"/"+face+"/disable_ipv6") {
 			return false
 		}
 	}
-	r.From("/proc/modules")
-	r.From(list)
-	return !strings.Contains(string(builtin), "/nf_tables.ko")
+	r.From(conf + "/*/disable_ipv6")
+	return ipv6Off
+}
+
+func oneIn(ctx context.Context, m evidence.Machine, path string) bool {
+	data, err := m.ReadFile(ctx, path)
+	return err == nil && strings.TrimSpace(string(data)) == "1"
 }

@@ -13,6 +13,10 @@ import (
 //go:embed edr.yaml
 var builtIn []byte
 
+// maxCatalogue bounds the text of a catalogue, so that nobody makes the reader
+// work for long.
+const maxCatalogue = 1 << 20
+
 // BuiltIn returns the catalogue rows that ship with the program, with their
 // origin. An error would mean that the program was built from a broken file.
 func BuiltIn() ([]EDRRow, error) {
@@ -27,6 +31,9 @@ func BuiltIn() ([]EDRRow, error) {
 // fact.Origin… words, and checks them. A field that is not of a row is an
 // error.
 func Parse(data []byte, origin string) ([]EDRRow, error) {
+	if len(data) > maxCatalogue {
+		return nil, fmt.Errorf("read catalogue rows: %d bytes, at most %d allowed", len(data), maxCatalogue)
+	}
 	var rows []EDRRow
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	d.KnownFields(true)

@@ -1,6 +1,7 @@
 package observe
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -13,13 +14,19 @@ func TestBuiltIn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) < 8 {
-		t.Fatalf("%d shipped rows, want at least 8", len(rows))
+	if len(rows) < 30 {
+		t.Fatalf("%d shipped rows, want at least 30", len(rows))
+	}
+	if !slices.IsSortedFunc(rows, func(a, b EDRRow) int { return strings.Compare(strings.ToLower(a.ID), strings.ToLower(b.ID)) }) {
+		t.Error("rows are not in the order of their ids")
 	}
 	var linux, windows, macos int
 	for _, r := range rows {
-		if r.Origin != fact.OriginBuiltIn || r.Source == "" {
-			t.Errorf("row %s: origin %q, source %q", r.ID, r.Origin, r.Source)
+		if r.Origin != fact.OriginBuiltIn || r.Source == "" || r.Confidence == "" {
+			t.Errorf("row %s: origin %q, source %q, confidence %q", r.ID, r.Origin, r.Source, r.Confidence)
+		}
+		if r.Runs() == RunAsAny {
+			t.Errorf("row %s: anybody's process would do", r.ID)
 		}
 		linux, windows, macos = linux+len(r.Linux), windows+len(r.Windows), macos+len(r.MacOS)
 		for _, p := range r.Windows {
@@ -33,8 +40,89 @@ func TestBuiltIn(t *testing.T) {
 			}
 		}
 	}
-	if linux < 5 || windows < 4 || macos < 4 {
+	if linux < 12 || windows < 7 || macos < 8 {
 		t.Errorf("programs: linux %d, windows %d, macos %d", linux, windows, macos)
+	}
+}
+
+// Policies name products by these ids: none of them may go or change.
+func TestIDsStay(t *testing.T) {
+	rows, err := BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{
+		"bitdefender-gravityzone", "carbon-black-cloud", "clamav", "cortex-xdr", "crowdstrike-falcon", "elastic-defend", "harfanglab-edr",
+		"microsoft-defender-endpoint", "sentinelone-singularity", "sophos-endpoint", "trellix-hx", "trend-micro-deep-security", "wazuh-agent",
+	} {
+		if !slices.ContainsFunc(rows, func(r EDRRow) bool { return r.ID == id }) {
+			t.Errorf("there is no %s any more", id)
+		}
+	}
+}
+
+// No two shipped rows may find the same thing: one product would stand for the
+// other.
+func TestRowsAreApart(t *testing.T) {
+	rows, err := BuiltIn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for _, r := range rows {
+		places := slices.Concat(r.Services, r.Extensions, r.Apps, r.Units)
+		for _, p := range r.programs() {
+			places = append(places, p.Executable)
+		}
+		for _, place := range places {
+			if by, taken := seen[strings.ToLower(place)]; taken {
+				t.Errorf("%s and %s both have %s", by, r.ID, place)
+			}
+			seen[strings.ToLower(place)] = r.ID
+		}
+	}
+}
+
+func TestRunsAs(t *testing.T) {
+	for want, r := range map[string]EDRRow{
+		RunAsRoot:   {Origin: fact.OriginBuiltIn},
+		RunAsSystem: {Origin: fact.OriginBuiltIn, RunAs: RunAsSystem},
+		RunAsAny:    {Origin: fact.OriginUserSettings},
+	} {
+		if r.Runs() != want {
+			t.Errorf("%+v runs as %s", r, r.Runs())
+		}
+	}
+	if (EDRRow{Origin: fact.OriginManaged, RunAs: RunAsRoot}).Runs() != RunAsRoot {
+		t.Error("managed settings cannot ask for root")
+	}
+}
+
+// Rows of every kind from the broker and from settings.
+func TestParseAccepts(t *testing.T) {
+	tests := map[string]string{
+		fact.OriginUserSettings: "- {id: local/x, name: X, linux: [{executable: /opt/x/x}], run_as: system}",
+		fact.OriginBroker:       "- {id: org/x, name: X, services: [XSvc], publishers: [X Corp], units: [x.service], source: us}",
+		fact.OriginManaged:      "- {id: x-y, name: X, team_ids: [ABCDE12345], extensions: [com.example.x.*], category: endpoint_security, apps: [/Applications/X.app], confidence: seen}",
+	}
+	for origin, text := range tests {
+		rows, err := Parse([]byte(text), origin)
+		if err != nil || len(rows) != 1 || rows[0].Origin != origin {
+			t.Errorf("%s: %+v, %v", origin, rows, err)
+		}
+	}
+}
+
+func TestTooManyRows(t *testing.T) {
+	var rows []EDRRow
+	for i := range MaxRows + 1 {
+		rows = append(rows, EDRRow{ID: fmt.Sprintf("org/p%d", i), Name: "P", Origin: fact.OriginBroker, Linux: []Program{{Executable: "/x"}}})
+	}
+	if _, err := Merge(rows[:MaxRows]); err != nil {
+		t.Error(err)
+	}
+	if _, err := Merge(rows); err == nil {
+		t.Error("one more was accepted")
 	}
 }
 
@@ -83,6 +171,19 @@ func TestParseRefuses(t *testing.T) {
 		"twice":              "[{id: local/x, name: X, linux: [{executable: /x}]}, {id: local/x, name: X, linux: [{executable: /y}]}]",
 		"bracket in the id":  "- {id: 'local/x[1]', name: X, linux: [{executable: /x}]}",
 		"not a list":         "id: local/x",
+		"asks for health":    "- {id: local/x, name: X, status: crowdstrike, linux: [{executable: /x}]}",
+		"runs as nobody":     "- {id: local/x, name: X, run_as: nobody, linux: [{executable: /x}]}",
+		"any maker's":        "- {id: local/x, name: X, extensions: [com.example.x]}",
+		"short Team ID":      "- {id: local/x, name: X, team_ids: [ABC], extensions: [com.example.x]}",
+		"any extension":      "- {id: local/x, name: X, team_ids: [ABCDE12345], extensions: ['*']}",
+		"part of a name":     "- {id: local/x, name: X, team_ids: [ABCDE12345], extensions: ['com.exam*']}",
+		"any publisher":      "- {id: local/x, name: X, services: [X], publishers: [C]}",
+		"path as a service":  "- {id: local/x, name: X, services: ['C:\\x']}",
+		"relative app":       "- {id: local/x, name: X, apps: [X.app]}",
+		"sure of itself":     "- {id: local/x, name: X, confidence: certain, linux: [{executable: /x}]}",
+		"odd category":       "- {id: local/x, name: X, category: 'a b', linux: [{executable: /x}]}",
+		"too many programs":  "- {id: local/x, name: X, linux: [" + strings.Repeat("{executable: /x},", 17) + "]}",
+		"too much text":      "# " + strings.Repeat("x", maxCatalogue),
 		"nothing at all":     "",
 	}
 	for name, text := range tests {
@@ -103,7 +204,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		for _, r := range rows {
-			if !strings.HasPrefix(r.ID, LocalPrefix) || r.Origin != fact.OriginUserSettings {
+			if !strings.HasPrefix(r.ID, LocalPrefix) || r.Origin != fact.OriginUserSettings || r.Status != "" {
 				t.Errorf("a user's row became %s from %s", r.ID, r.Origin)
 			}
 		}

@@ -2,146 +2,128 @@ package patch
 
 import (
 	"context"
-	"regexp"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 )
 
-// metadataAge is how old the list of available updates may be: the text of
-// update-notifier itself says "more than a week old" after that.
+// metadataAge is how old the list of available updates may be before it no
+// longer shows that nothing waits: the text of update-notifier itself says
+// "more than a week old" after that. What it shows to wait still waits.
 const metadataAge = 7 * 24 * time.Hour
 
+// linux asks the package manager's own files, and the kernel. Nothing is
+// refreshed: everything is as of the metadata that lies on the machine.
+//
+// "current" is about all installed packages: it is true when nothing at all
+// waits by metadata younger than a week, and false when something does.
 func linux(ctx context.Context, r *evidence.Reading) {
-	if at, why := lastUpdate(ctx, r); why == "" {
-		r.Observe("last_update_at", "", fact.Time(at))
+	l := &look{ctx: ctx, r: r, m: r.Machine()}
+	r.Unknown("build_released_at", "", fact.ReasonUnsupported)
+	k := l.kernel()
+	ask, why := l.manager()
+	u := nothing(why)
+	if why == "" {
+		u = ask(l)
+	}
+	l.moment("last_update_at", u.last)
+	l.moment("checked_at", u.checked)
+	l.answer("pending", u.pending)
+	l.answer("current", u.pending.not())
+	l.answer("security_pending", u.security)
+	if u.contradicts != "" {
+		l.contradicted(u)
+	}
+	l.answer("auto_update", u.auto)
+	l.answer("kernel_current", k.current)
+	l.answer("reboot_pending", l.restart(k, u))
+	l.answer("livepatch", l.livepatch())
+	if newest := newestKernel(append(k.installed, u.kernel), k.flavour); newest != "" {
+		r.Observe("newest_known", "", fact.Str(newest))
 	} else {
-		r.Unknown("last_update_at", "", why)
-	}
-	if pending, why := securityPending(ctx, r); why == "" {
-		r.Observe("security_pending", "", fact.Bool(pending))
-	} else {
-		r.Unknown("security_pending", "", why)
-	}
-	if pending, why := rebootPending(ctx, r); why == "" {
-		r.Observe("reboot_pending", "", fact.Bool(pending))
-	} else {
-		r.Unknown("reboot_pending", "", why)
+		r.Unknown("newest_known", "", k.why)
 	}
 }
 
-const updatesAvailable = "/var/lib/update-notifier/updates-available"
-
-// securityPending reads the text that Ubuntu's update-notifier-common keeps for
-// the message of the day.
-func securityPending(ctx context.Context, r *evidence.Reading) (bool, fact.Reason) {
-	m := r.Machine()
-	info, err := m.Stat(ctx, updatesAvailable)
-	if err == nil && m.Now().Sub(info.ModTime) > metadataAge {
-		return false, fact.ReasonStale
+// contradicted states both sides where a second source knows of a security
+// update that the first does not.
+func (l *look) contradicted(u updates) {
+	l.r.Conflict("security_pending", "", fact.Bool(false), u.source, fact.Bool(true), u.contradicts)
+	if u.pending.says(false) {
+		l.r.Conflict("pending", "", fact.Bool(false), u.source, fact.Bool(true), u.contradicts)
+		l.r.Unknown("current", "", fact.ReasonDisagree)
 	}
-	data, err := m.ReadFile(ctx, updatesAvailable)
-	switch why := evidence.ReasonOf(err); {
-	case err == nil:
-	case why == fact.ReasonNotFound:
-		return false, fact.ReasonToolMissing
-	default:
-		return false, why
-	}
-	r.From(updatesAvailable)
-	return parseUpdatesAvailable(string(data))
 }
 
-// parseUpdatesAvailable understands the English wording since Ubuntu 12.04. The
-// line on security updates is left out when there are none. Updates that only
-// a paid subscription would bring are not waiting here.
-func parseUpdatesAvailable(text string) (bool, fact.Reason) {
-	total := regexp.MustCompile(`(?m)^(\d+) (?:updates?|packages?) can be (?:applied|updated|installed)`)
-	security := regexp.MustCompile(`(?m)^(\d+) (?:of these )?updates? (?:is a|are) (?:standard )?security updates?`)
-	if strings.Contains(text, "is more than a week old") {
-		return false, fact.ReasonStale
-	}
-	if !total.MatchString(text) {
-		return false, fact.ReasonUnreadable
-	}
-	n := security.FindStringSubmatch(text)
-	if n == nil {
-		return false, ""
-	}
-	count, err := strconv.Atoi(n[1])
-	if err != nil {
-		return false, fact.ReasonUnreadable
-	}
-	return count > 0, ""
+// updates is what a package manager tells. The zero value tells nothing and
+// must not be used: see nothing.
+type updates struct {
+	source            string // what said so, for a conflict
+	contradicts       string // a second source, which knows of a security update that source does not
+	blind             bool   // no metadata was compared with what is installed
+	last, checked     moment
+	pending, security answer
+	auto              answer
+	restart           answer // an installed update waits for a restart, by what the manager notes itself
+	kernel            string // release of the newest kernel on offer; may be empty
 }
 
-// rebootPending looks for the flag of the Debian family (Debian Policy, "Signaling
-// that a reboot is required"). That the flag is not there says something only
-// where a program that sets it is installed; elsewhere the newest installed
-// kernel is compared with the running one.
-func rebootPending(ctx context.Context, r *evidence.Reading) (bool, fact.Reason) {
-	m := r.Machine()
-	for _, flag := range []string{"/run/reboot-required", "/var/run/reboot-required"} {
-		there, err := exists(ctx, m, flag)
-		if err != nil {
-			return false, evidence.ReasonOf(err)
-		}
-		if there {
-			r.From(flag)
-			return true, ""
-		}
-	}
-	kernel, why := kernelPending(ctx, r)
-	if why == "" && kernel {
-		return true, ""
-	}
-	for _, setter := range []string{"/usr/share/update-notifier", "/usr/sbin/needrestart"} {
-		if there, err := exists(ctx, m, setter); err == nil && there {
-			r.From("/run/reboot-required")
-			return false, ""
-		}
-	}
-	return kernel, why
+// nothing is what is said where nobody can be asked, or all that is left open
+// by somebody who could.
+func nothing(why fact.Reason) updates {
+	open := unknown(why)
+	return updates{last: moment{why: why}, checked: moment{why: why}, pending: open, security: open, auto: open, restart: open}
 }
 
-// kernelPending reports whether an installed kernel is newer than the running one.
-func kernelPending(ctx context.Context, r *evidence.Reading) (bool, fact.Reason) {
-	m := r.Machine()
-	data, err := m.ReadFile(ctx, "/proc/sys/kernel/osrelease")
-	if err != nil {
-		return false, evidence.ReasonOf(err)
-	}
-	running := strings.TrimSpace(string(data))
-	for _, place := range []struct{ dir, prefix string }{{"/boot", "vmlinuz-"}, {"/lib/modules", ""}} {
-		names, err := m.ReadDir(ctx, place.dir)
-		if err != nil {
-			continue // the other place may tell
+// manager finds whose the installed system is. Tools of another family may be
+// installed too, so that only a package database that is in use counts.
+func (l *look) manager() (func(*look) updates, fact.Reason) {
+	first := fact.ReasonToolMissing
+	const databases = true // which are not in use while they are empty
+	for _, known := range []struct {
+		marker string
+		ask    func(*look) updates
+		fills  bool
+	}{
+		{"/run/ostree-booted", ostree, false},
+		{dpkgStatus, apt, databases},
+		{updatesAvailable, apt, false},
+		{"/usr/lib/sysimage/rpm/rpmdb.sqlite", rpm, databases},
+		{"/usr/lib/sysimage/rpm/Packages.db", rpm, databases},
+		{"/usr/lib/sysimage/rpm/Packages", rpm, databases},
+		{"/var/lib/rpm/rpmdb.sqlite", rpm, databases},
+		{"/var/lib/rpm/Packages.db", rpm, databases},
+		{"/var/lib/rpm/Packages", rpm, databases},
+		{pacmanLocal, pacman, false},
+		{pacmanLog, pacman, false},
+		{"/lib/apk/db/installed", apk, databases},
+		{"/usr/lib/apk/db/installed", apk, databases},
+		{"/etc/NIXOS", nil, false},
+		{"/var/db/pkg", nil, false},  // Gentoo
+		{"/var/db/xbps", nil, false}, // Void
+		{"/var/lib/eopkg", nil, false},
+	} {
+		info, err := l.m.Stat(l.ctx, known.marker)
+		switch why := evidence.ReasonOf(err); {
+		case err != nil && why != fact.ReasonNotFound && first == fact.ReasonToolMissing:
+			first = why
+		case err != nil || info.Size == 0 && info.Mode.IsRegular() && known.fills:
+		case known.ask == nil:
+			return nil, fact.ReasonUnsupported
+		default:
+			return known.ask, ""
 		}
-		newest := newestKernel(names, place.prefix)
-		if newest == "" {
-			continue
-		}
-		r.From(place.dir)
-		return newest != running && fact.CompareVersions(newest, running) > 0, ""
 	}
-	return false, fact.ReasonToolMissing
+	return nil, first
 }
 
-// newestKernel is the highest version among the names with the prefix that
-// begin with a number; Fedora's rescue images have none.
-func newestKernel(names []string, prefix string) string {
-	newest := ""
-	for _, name := range names {
-		version, ok := strings.CutPrefix(name, prefix)
-		if !ok || version == "" || version[0] < '1' || version[0] > '9' {
-			continue
-		}
-		if newest == "" || fact.CompareVersions(version, newest) > 0 {
-			newest = version
+// rpm tells the two package managers apart that use rpm's database.
+func rpm(l *look) updates {
+	for _, place := range []string{"/etc/zypp/repos.d", "/etc/zypp/zypp.conf", "/var/cache/zypp", "/usr/bin/zypper"} {
+		if l.there(place) {
+			return zypper(l)
 		}
 	}
-	return newest
+	return dnf(l)
 }
