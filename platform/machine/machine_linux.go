@@ -62,33 +62,80 @@ func (m *live) Processes(ctx context.Context) ([]evidence.Process, error) {
 
 func readProcess(pid int) (evidence.Process, bool) {
 	dir := "/proc/" + strconv.Itoa(pid)
-	comm, err := os.ReadFile(dir + "/comm")
+	status, err := os.ReadFile(dir + "/status")
 	if err != nil {
 		return evidence.Process{}, false
 	}
-	p := evidence.Process{PID: pid, Name: strings.TrimSuffix(string(comm), "\n")}
-	if ended(dir) {
+	p, alive := parseStatus(string(status))
+	if !alive {
 		return evidence.Process{}, false
 	}
+	p.PID = pid
 	exe, err := os.Readlink(dir + "/exe")
-	if err != nil { // refused, or a kernel thread
+	if err != nil { // a kernel thread, or refused: then the unit still tells
+		if !errors.Is(err, fs.ErrNotExist) {
+			p.Unit = unitOf(dir)
+		}
 		return p, true
 	}
+	p.Unit = unitOf(dir)
 	p.Executable, p.Deleted = strings.CutSuffix(exe, " (deleted)")
 	p.Deleted = p.Deleted || replaced(dir+"/exe", p.Executable)
 	return p, true
 }
 
-// ended is true of a zombie, which has ended but was not yet waited for: state
-// Z or X in /proc/PID/stat, after the name in parentheses.
-func ended(dir string) bool {
-	stat, err := os.ReadFile(dir + "/stat")
-	if err != nil {
-		return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+// parseStatus reads /proc/PID/status (proc_pid_status(5)): the name, the
+// effective user id, and whether the process is alive. A zombie (Z) has ended
+// but was not yet waited for.
+func parseStatus(status string) (p evidence.Process, alive bool) {
+	for line := range strings.Lines(status) {
+		name, value, _ := strings.Cut(line, ":")
+		switch name {
+		case "Name":
+			p.Name = strings.NewReplacer(`\n`, "\n", `\\`, `\`).Replace(strings.Trim(value, "\t\n"))
+		case "State":
+			value = strings.TrimSpace(value)
+			if alive = value != "" && !strings.ContainsAny(value[:1], "ZXx"); !alive {
+				return p, false
+			}
+		case "Uid":
+			if f := strings.Fields(value); len(f) >= 2 {
+				p.Owner = f[1]
+			}
+			return p, alive
+		}
 	}
-	rest := string(stat[strings.LastIndexByte(string(stat), ')')+1:])
-	state := strings.TrimSpace(rest)
-	return strings.HasPrefix(state, "Z") || strings.HasPrefix(state, "X")
+	return p, alive
+}
+
+// unitOf is the systemd unit of a process: the last part of its control group
+// that is a service or a scope (proc_pid_cgroup(5), systemd.unit(5)).
+func unitOf(dir string) string {
+	groups, err := os.ReadFile(dir + "/cgroup")
+	if err != nil {
+		return ""
+	}
+	for line := range strings.Lines(string(groups)) {
+		f := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(f) != 3 || f[0] != "0" && f[1] != "name=systemd" {
+			continue
+		}
+		parts := strings.Split(f[2], "/")
+		for i := len(parts) - 1; i >= 0; i-- {
+			if strings.HasSuffix(parts[i], ".service") || strings.HasSuffix(parts[i], ".scope") {
+				return parts[i]
+			}
+		}
+	}
+	return ""
+}
+
+// owner is the user id a file belongs to.
+func owner(_ string, info os.FileInfo) string {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return strconv.FormatUint(uint64(st.Uid), 10)
+	}
+	return ""
 }
 
 // replaced is true when the path does not lead to the file that the process

@@ -39,8 +39,8 @@ func TestRun(t *testing.T) {
 		"slow":    "exec sleep 60",
 		"endless": "exec head -c 2000000 /dev/zero",
 	})
-	if out, err := m.Run(t.Context(), "good", "you"); err != nil || string(out) != "hello you\n" {
-		t.Errorf("output %q, %v", out, err)
+	if out, err := m.Run(t.Context(), "good", "you"); err != nil || string(out.Stdout) != "hello you\n" {
+		t.Errorf("output %+v, %v", out, err)
 	}
 	want := map[string]fact.Reason{
 		"refused": fact.ReasonNeedsPrivilege,
@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 		if name == "slow" {
 			ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 		}
-		if _, err := m.Run(ctx, name); evidence.ReasonOf(err) != why {
+		if _, err := evidence.Text(ctx, m, name); evidence.ReasonOf(err) != why {
 			t.Errorf("%s: %v, want reason %s", name, err, why)
 		}
 		cancel()

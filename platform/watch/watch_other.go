@@ -1,38 +1,23 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows
 
 package watch
 
-import (
-	"errors"
-	"fmt"
-	"runtime"
+const why = "no source of notices is known"
 
-	"github.com/postern-zt/postern/platform/clock"
-)
+// system does not exist here: New never returns a Watcher. Whoever watches has
+// to read again from time to time.
+type system struct{}
 
-// Watcher does not exist on this system: New never returns one.
-type Watcher struct{}
+func newSystem(tell) (*system, error) { return nil, unsupported("anything", why) }
 
-// New reports that this system's notices are not read. Whoever watches has to
-// read again from time to time.
-func New(clock.Clock) (*Watcher, error) { return nil, unsupported() }
-
-func unsupported() error {
-	return fmt.Errorf("watch processes and executables: no source of notices is known on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+func (*system) setExecutables(string, []string) error { return unsupported("executables", why) }
+func (*system) setProcesses(string, []int, map[int]string) error {
+	return unsupported("processes", why)
 }
-
-// Events returns a closed channel.
-func (w *Watcher) Events() <-chan Event {
-	c := make(chan Event)
-	close(c)
-	return c
-}
-
-// SetExecutables always fails.
-func (w *Watcher) SetExecutables(string, []string) error { return unsupported() }
-
-// SetProcesses always fails.
-func (w *Watcher) SetProcesses(string, []int, map[int]string) error { return unsupported() }
-
-// Close has nothing to close.
-func (w *Watcher) Close() error { return nil }
+func (*system) setFiles(string, []string) error    { return unsupported("files", why) }
+func (*system) setMounts(string) error             { return unsupported("mounts", why) }
+func (*system) setFirewall(string) error           { return unsupported("the firewall", why) }
+func (*system) setRegistry(string, []string) error { return unsupported("the registry", why) }
+func (*system) setServices(string, []string) error { return unsupported("services", why) }
+func (*system) setUevents(string) error            { return unsupported("devices", why) }
+func (*system) close() error                       { return nil }
