@@ -13,6 +13,7 @@ const (
 	PathRevoke       = "/v1/revoke" // RFC 7009
 	PathAttestations = "/v1/attestations"
 	PathEvents       = "/v1/events"
+	PathObservations = "/v1/observations"
 	PathGatewayFeed  = "/v1/gateway/leases"
 	PathHeartbeat    = "/v1/gateway/heartbeat"
 	PathAcks         = "/v1/gateway/acks"
@@ -24,6 +25,7 @@ const (
 	TypeProblem = "application/problem+json" // RFC 9457
 	TypeEAT     = "application/eat+jwt"      // RFC 9782
 	TypeEnrol   = "application/jwt"
+	TypeJWT     = "application/jwt"
 	TypeForm    = "application/x-www-form-urlencoded"
 	TypeEvents  = "text/event-stream"
 )
@@ -32,7 +34,7 @@ const (
 const (
 	MaxAttestation = 64 << 10
 	MaxToken       = 16 << 10
-	MaxAnswer      = 1 << 20
+	MaxAnswer      = 1 << 20 // of observations with their signature, too
 )
 
 // Discovery is the answer of PathDiscovery.
@@ -54,6 +56,7 @@ type Endpoints struct {
 	Revoke       string `json:"revocation"`
 	Attestations string `json:"attestations"`
 	Events       string `json:"events,omitempty"`
+	Observations string `json:"observations,omitempty"`
 	GatewayFeed  string `json:"gateway_leases,omitempty"`
 	Heartbeat    string `json:"gateway_heartbeat,omitempty"`
 	Acks         string `json:"gateway_acks,omitempty"`

@@ -164,7 +164,7 @@ func (c *Client) send(ctx context.Context, call Call) (*http.Response, time.Dura
 			return nil, sentAt, &Unreachable{Err: plain(err)}
 		}
 		c.learn(res)
-		if res.StatusCode/100 == 2 {
+		if res.StatusCode/100 == 2 || res.StatusCode == http.StatusNotModified && call.Header["If-None-Match"] != "" {
 			return res, sentAt, nil
 		}
 		err = problem(res, call.Path)

@@ -34,11 +34,30 @@ type Issuer struct {
 	key    *ecdsa.PrivateKey // signs access tokens
 	kid    string
 	pskKey []byte // root of all preshared keys
+
+	policyKey *ecdsa.PrivateKey // signs observations and nothing else
+	policyKID string
 }
 
 // New makes an Issuer with the keys in the store, made on first use.
 func New(ctx context.Context, cfg Config) (*Issuer, error) {
-	der, err := cfg.Store.Secret(ctx, "access-token-key", func() ([]byte, error) {
+	i := &Issuer{Config: cfg}
+	var err error
+	if i.key, i.kid, err = signingKey(ctx, cfg.Store, "access-token-key"); err != nil {
+		return nil, fmt.Errorf("read the key of the access tokens: %w", err)
+	}
+	if i.policyKey, i.policyKID, err = signingKey(ctx, cfg.Store, "policy-key"); err != nil {
+		return nil, fmt.Errorf("read the key of the observations: %w", err)
+	}
+	if i.pskKey, err = cfg.Store.Secret(ctx, "psk-root", func() ([]byte, error) { return jws.UnB64(jws.Random(32)) }); err != nil {
+		return nil, fmt.Errorf("read the root of the preshared keys: %w", err)
+	}
+	return i, nil
+}
+
+// signingKey is a key of the store with its id.
+func signingKey(ctx context.Context, st store.Store, name string) (*ecdsa.PrivateKey, string, error) {
+	der, err := st.Secret(ctx, name, func() ([]byte, error) {
 		k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
 			return nil, err
@@ -46,30 +65,40 @@ func New(ctx context.Context, cfg Config) (*Issuer, error) {
 		return x509.MarshalECPrivateKey(k)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read the key of the access tokens: %w", err)
+		return nil, "", err
 	}
 	key, err := x509.ParseECPrivateKey(der)
 	if err != nil {
-		return nil, fmt.Errorf("read the key of the access tokens: %w", err)
-	}
-	psk, err := cfg.Store.Secret(ctx, "psk-root", func() ([]byte, error) { return jws.UnB64(jws.Random(32)) })
-	if err != nil {
-		return nil, fmt.Errorf("read the root of the preshared keys: %w", err)
+		return nil, "", err
 	}
 	kid, err := jws.Thumbprint(&key.PublicKey)
-	if err != nil {
-		return nil, err
-	}
-	return &Issuer{Config: cfg, key: key, kid: kid, pskKey: psk}, nil
+	return key, kid, err
 }
 
-// JWKS is the public key set for others to verify access tokens with.
+// JWKS is the public key set for others to verify with, each key with its
+// purpose.
 func (i *Issuer) JWKS() ([]byte, error) {
-	k, err := jws.MarshalKey(&i.key.PublicKey, i.kid)
-	if err != nil {
-		return nil, err
+	var keys []json.RawMessage
+	for _, k := range []struct {
+		key     *ecdsa.PrivateKey
+		kid     string
+		purpose string
+	}{{i.key, i.kid, api.PurposeAccess}, {i.policyKey, i.policyKID, api.PurposeObservations}} {
+		jwk, err := jws.MarshalKey(&k.key.PublicKey, k.kid)
+		if err != nil {
+			return nil, err
+		}
+		var members map[string]any
+		if err := json.Unmarshal(jwk, &members); err != nil {
+			return nil, fmt.Errorf("write key: %w", err)
+		}
+		members["postern_purpose"] = k.purpose
+		if jwk, err = json.Marshal(members); err != nil {
+			return nil, fmt.Errorf("write key: %w", err)
+		}
+		keys = append(keys, jwk)
 	}
-	return json.Marshal(map[string][]json.RawMessage{"keys": {k}})
+	return json.Marshal(map[string][]json.RawMessage{"keys": keys})
 }
 
 // access signs an access token (RFC 9068) bound to a device key.

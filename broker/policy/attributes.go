@@ -22,41 +22,57 @@ type Attribute struct {
 // attributes of Google's access levels where one exists (Access Context
 // Manager, "Custom access level specification").
 func Attributes() []Attribute {
-	out := []Attribute{
-		{Name: "device.os_type", Fact: "os_version.type"},
-		{Name: "device.os_version", Fact: "os_version.version"},
-		{Name: "device.os.product", Fact: "os_version.product"},
-		{Name: "device.os.build", Fact: "os_version.build"},
-		{Name: "device.patch.last_update_at", Fact: "patch.last_update_at"},
-		{Name: "device.patch.security_pending", Fact: "patch.security_pending"},
-		{Name: "device.patch.reboot_pending", Fact: "patch.reboot_pending"},
-		{Name: "device.encryption_status", Fact: "disk.system_status"},
-		{Name: "device.volumes[*].status", Fact: "disk[*].status"},
-		{Name: "device.firewall.enabled", Fact: "firewall.enabled"},
-		{Name: "device.firewall.default_inbound", Fact: "firewall.default_inbound"},
-		{Name: "device.edr[*].installed", Fact: "edr[*].installed"},
-		{Name: "device.edr[*].running", Fact: "edr[*].running"},
-		{Name: "device.edr[*].origin", Fact: "edr[*].origin"},
-		{Name: "device.key.attested", Kind: fact.Enum, read: func(in Input) (any, bool) {
+	out := append(factAttributes(),
+		Attribute{Name: "device.key.attested", Kind: fact.Enum, read: func(in Input) (any, bool) {
 			return string(in.Device.KeyAttested), in.Device.KeyAttested.Level() >= 0
 		}},
-		{Name: "device.key.protection", Kind: fact.Enum, read: func(in Input) (any, bool) {
+		Attribute{Name: "device.key.protection", Kind: fact.Enum, read: func(in Input) (any, bool) {
 			return string(in.Device.KeyProtection), in.Device.KeyProtection != ""
 		}},
-		{Name: "device.hardware_id", Kind: fact.Text, read: func(in Input) (any, bool) {
+		Attribute{Name: "device.hardware_id", Kind: fact.Text, read: func(in Input) (any, bool) {
 			return in.Device.HardwareID, in.Device.HardwareID != ""
 		}},
-		{Name: "user.sub", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Person.Subject, in.Person.Subject != "" }},
-		{Name: "user.email", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Person.Email, in.Person.Email != "" }},
-		{Name: "user.groups", Kind: fact.Text, list: true, read: func(in Input) (any, bool) { return groupsOf(in.Person), in.Person.Subject != "" }},
-		{Name: "origin.ip", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Origin.Unmap().WithZone("").String(), in.Origin.IsValid() }},
-		{Name: "request.time", Kind: fact.Timestamp, read: func(in Input) (any, bool) { return in.Now, !in.Now.IsZero() }},
-	}
+		Attribute{Name: "user.sub", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Person.Subject, in.Person.Subject != "" }},
+		Attribute{Name: "user.email", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Person.Email, in.Person.Email != "" }},
+		Attribute{Name: "user.groups", Kind: fact.Text, list: true, read: func(in Input) (any, bool) { return groupsOf(in.Person), in.Person.Subject != "" }},
+		Attribute{Name: "origin.ip", Kind: fact.Text, read: func(in Input) (any, bool) { return in.Origin.Unmap().WithZone("").String(), in.Origin.IsValid() }},
+		Attribute{Name: "request.time", Kind: fact.Timestamp, read: func(in Input) (any, bool) { return in.Now, !in.Now.IsZero() }},
+	)
 	for i := range out {
 		out[i].path = splitName(out[i].Name)
 		if out[i].Fact != "" {
 			out[i].Kind = out[i].def().Kind
 		}
+	}
+	return out
+}
+
+// factAttributes gives every fact its name: device.<place>.<field>, or the
+// name of Google's access levels where one exists.
+func factAttributes() []Attribute {
+	google := map[string]string{
+		"os_version.type": "device.os_type", "os_version.version": "device.os_version",
+		"disk.system_status": "device.encryption_status",
+	}
+	single := map[string]string{fact.SignalOS: "os", fact.SignalDevice: "hardware"}
+	keyed := map[string]string{fact.SignalDisk: "volumes", fact.SignalFirewall: "firewall_profiles"}
+	var out []Attribute
+	for _, d := range fact.Defs() {
+		place, key, places := d.Signal, "", single
+		if d.Keyed {
+			key, places = anyKey, keyed
+		}
+		if named, ok := places[d.Signal]; ok {
+			place = named
+		}
+		if d.Keyed {
+			place += "[*]"
+		}
+		a := Attribute{Name: "device." + place + "." + d.Field, Fact: fact.Address(d.Signal, key, d.Field)}
+		if name, ok := google[a.Fact]; ok {
+			a.Name = name
+		}
+		out = append(out, a)
 	}
 	return out
 }

@@ -103,7 +103,7 @@ func TestWhatIsNotKnown(t *testing.T) {
 		{"loop over a conflict", anyEDR, signal("edr", fact.Conflict, fact.ReasonDisagree), []string{"edr[*].installed", "edr[*].running"}, false},
 		{"loop over a cut list", anyEDR, change(healthy(), "edr", func(s *fact.Signal) { s.Truncated = true }), []string{"edr[*].installed", "edr[*].running"}, true},
 		{"loop over an unknown entry", anyEDR, marked(healthy(), "edr", "other-av", "running", fact.Unknown, fact.ReasonBusy), []string{"edr[other-av].running"}, true},
-		{"whole list with an unknown signal", `size(device.edr) >= 0`, signal("edr", fact.Unknown, fact.ReasonTimeout), []string{"edr[*].installed", "edr[*].origin", "edr[*].running"}, true},
+		{"whole list with an unknown signal", `size(device.edr) >= 0`, signal("edr", fact.Unknown, fact.ReasonTimeout), declared("edr", "*"), true},
 		{"two of them", firewall + " && " + edr, marked(marked(healthy(), "firewall", "", "enabled", fact.Unknown, fact.ReasonBusy), "edr", "acme-guard", "running", fact.Conflict, fact.ReasonDisagree), []string{"edr[acme-guard].running", "firewall.enabled"}, false},
 	}
 	for _, c := range cases {
@@ -175,7 +175,7 @@ func TestAbsent(t *testing.T) {
 		{`device.volumes.all(v, device.volumes[v].status == "ENCRYPTED")`, empty("disk"), api.Fail},
 		{`device.edr.all(k, device.edr[k].origin != "user-settings")`, empty("edr"), api.Unclear},
 		{`size(device.edr) > 0`, empty("edr"), api.Unclear},
-		{`size(device.volumes) > 0`, empty("disk"), api.Fail},
+		{`size(device.volumes) > 0`, empty("disk"), api.Unclear},
 		{`device.edr["acme-guard"].running`, marked(healthy(), "edr", "acme-guard", "running", fact.Absent, fact.ReasonNotRunning), api.Fail},
 	} {
 		got, app := only(t, load(t, oneCheck(c.expr, "unknown: pass")).Decide(input(c.report)))
@@ -220,7 +220,7 @@ func TestLocalEntries(t *testing.T) {
 }
 
 func TestStandsOn(t *testing.T) {
-	edr := []string{"edr[*].installed", "edr[*].origin", "edr[*].running"}
+	edr := declared("edr", "*")
 	for expr, want := range map[string][]string{
 		`device.firewall.enabled && device.encryption_status == "ENCRYPTED"`: {"disk.system_status", "firewall.enabled"},
 		`device.firewall.enabled || device.firewall.enabled`:                 {"firewall.enabled"},
@@ -232,13 +232,13 @@ func TestStandsOn(t *testing.T) {
 		`device.edr[user.email].running`:                                     {"edr[*].running"},
 		`device.edr[device.os.product].running`:                              {"edr[*].running", "os_version.product"},
 		`size(device.edr) > 0`:                                               edr,
-		`device.edr["a"] == device.edr["b"]`:                                 {"edr[a].installed", "edr[a].origin", "edr[a].running", "edr[b].installed", "edr[b].origin", "edr[b].running"},
-		`device.patch == device.patch`:                                       {"patch.last_update_at", "patch.reboot_pending", "patch.security_pending"},
+		`device.edr["a"] == device.edr["b"]`:                                 declared("edr", "a", "b"),
+		`device.patch == device.patch`:                                       declared("patch"),
 		`has(device.patch.last_update_at)`:                                   {"patch.last_update_at"},
 		`user.sub != "" && device.key.attested == "verified" && request.time > timestamp("2020-01-01T00:00:00Z")`: nil,
 		`[device.os_type, "x"].all(x, x != "")`:                                 {"os_version.type"},
 		`{"a": device.os_type}.a == "b"`:                                        {"os_version.type"},
-		`(device.firewall.enabled ? device.edr["a"] : device.edr["b"]).running`: {"edr[a].installed", "edr[a].origin", "edr[a].running", "edr[b].installed", "edr[b].origin", "edr[b].running", "firewall.enabled"},
+		`(device.firewall.enabled ? device.edr["a"] : device.edr["b"]).running`: append(declared("edr", "a", "b"), "firewall.enabled"),
 	} {
 		p, err := Load("f", []byte(oneCheck(expr)))
 		if err != nil {

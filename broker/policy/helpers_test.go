@@ -2,6 +2,7 @@ package policy
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,11 +48,63 @@ func observed(name string, facts ...fact.Fact) fact.Signal {
 }
 
 func product(key string, installed, running bool, origin string) []fact.Fact {
-	return []fact.Fact{
-		{Key: key, Field: "installed", Value: fact.Bool(installed)},
-		{Key: key, Field: "running", Value: fact.Bool(running)},
-		{Key: key, Field: "origin", Value: fact.Str(origin)},
+	return entry(fact.SignalEDR, key,
+		fact.Fact{Field: "installed", Value: fact.Bool(installed)},
+		fact.Fact{Field: "running", Value: fact.Bool(running)},
+		fact.Fact{Field: "origin", Value: fact.Str(origin)})
+}
+
+// entry is one list entry with all facts that are declared for it: those
+// given, and any well-formed value for the rest.
+func entry(signal, key string, given ...fact.Fact) []fact.Fact {
+	var out []fact.Fact
+	for _, d := range fact.Defs() {
+		if d.Signal != signal || !d.Keyed {
+			continue
+		}
+		f := fact.Fact{Field: d.Field, Value: anyValue(d)}
+		for _, g := range given {
+			if g.Field == d.Field {
+				f = g
+			}
+		}
+		f.Key = key
+		out = append(out, f)
 	}
+	return out
+}
+
+func anyValue(d fact.Def) fact.Value {
+	switch d.Kind {
+	case fact.Boolean:
+		return fact.Bool(true)
+	case fact.Enum:
+		return fact.Str(d.Ranks[len(d.Ranks)-1])
+	case fact.Timestamp:
+		return fact.Time(noon.Add(-time.Hour))
+	case fact.Duration:
+		return fact.Seconds(time.Minute)
+	}
+	return fact.Str("1")
+}
+
+// declared lists the addresses of a signal's facts, sorted: those of one entry
+// when there is a key, otherwise those that exist once.
+func declared(signal string, keys ...string) []string {
+	var out []string
+	for _, d := range fact.Defs() {
+		if d.Signal != signal || d.Keyed != (len(keys) > 0) {
+			continue
+		}
+		if !d.Keyed {
+			out = append(out, fact.Address(signal, "", d.Field))
+		}
+		for _, key := range keys {
+			out = append(out, fact.Address(signal, key, d.Field))
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // healthy is a report in which everything is well.
@@ -66,10 +119,9 @@ func healthy() fact.Report {
 			fact.Fact{Field: "last_update_at", Value: fact.Time(noon.Add(-48 * time.Hour))},
 			fact.Fact{Field: "security_pending", Value: fact.Bool(false)},
 			fact.Fact{Field: "reboot_pending", Value: fact.Bool(false)}),
-		observed(fact.SignalDisk,
-			fact.Fact{Field: "system_status", Value: fact.Str(fact.Encrypted)},
-			fact.Fact{Key: "/", Field: "status", Value: fact.Str(fact.Encrypted)},
-			fact.Fact{Key: "/home", Field: "status", Value: fact.Str(fact.Encrypted)}),
+		observed(fact.SignalDisk, slices.Concat(
+			[]fact.Fact{{Field: "system_status", Value: fact.Str(fact.Encrypted)}},
+			entry(fact.SignalDisk, "/"), entry(fact.SignalDisk, "/home"))...),
 		observed(fact.SignalFirewall,
 			fact.Fact{Field: "enabled", Value: fact.Bool(true)},
 			fact.Fact{Field: "default_inbound", Value: fact.Str(fact.InboundDrop)}),

@@ -65,7 +65,7 @@ func (f *file) policy(data []byte) *Policy {
 	}
 	sum := sha256.Sum256(data)
 	p := &Policy{hash: hex.EncodeToString(sum[:]), schema: s}
-	top := f.mapping(root, "file", "version", "providers", "checks", "apps", "exceptions")
+	top := f.mapping(root, "file", "version", "providers", "observations", "checks", "apps", "exceptions")
 	if top == nil {
 		return nil
 	}
@@ -74,6 +74,10 @@ func (f *file) policy(data []byte) *Policy {
 	}
 	if n := f.need(root, top, "file", "providers"); n != nil {
 		p.providers = f.providers(n)
+	}
+	if n := top["observations"]; n != nil {
+		p.observations = f.observations(n)
+		f.document = p.observations
 	}
 	if n := top["checks"]; n != nil {
 		p.checks = f.checks(n, s)

@@ -96,7 +96,7 @@ func TestRefusals(t *testing.T) {
 		{"version: 1", "version: \"1\"", "p:1: version: only version 1 is known"},
 		{"version: 1", "name: x", "p:1: file: version is missing"},
 		{"version: 1", "version: 1\nversion: 1", `p:2: file: key "version" is there twice, first in line 1`},
-		{"version: 1", "version: 1\nobservations: []", `p:2: file: unknown key "observations"`},
+		{"version: 1", "version: 1\nobservations: []", "p:2: observations: want keys and values"},
 		{"https://login.example.com", "http://login.example.com", "p:3: providers[0].issuer: want https, or http on a literal loopback address"},
 		{"https://login.example.com", "http://localhost:5556", "p:3: providers[0].issuer: want https, or http on"},
 		{"https://login.example.com", "https://a@login.example.com", "p:3: providers[0].issuer: an issuer has no user"},

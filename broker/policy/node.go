@@ -11,11 +11,17 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/postern-zt/postern/posture/fact"
+	"github.com/postern-zt/postern/posture/observe"
 )
 
 // file collects what is wrong while the nodes of a file are read. Reading
 // goes on after a problem, so that all of them are reported at once.
-type file struct{ problems []Problem }
+type file struct {
+	problems []Problem
+
+	document        observe.Document // what devices shall read
+	reads, products bool             // the file says what to observe, which products to look for
+}
 
 func (f *file) bad(n *yaml.Node, where, format string, args ...any) {
 	f.problems = append(f.problems, Problem{Line: max(1, n.Line), Where: where, Text: fmt.Sprintf(format, args...)})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/posture/observe"
 )
 
 // Reasons this room gives beside those of broker/api and the org/… codes.
@@ -28,6 +29,8 @@ type Policy struct {
 	exceptions []Exception
 	schema     *schema
 	literals   []literalKey // list entries that expressions name
+
+	observations observe.Document
 }
 
 // App is one application as the file declares it. Slices are shared: read only.

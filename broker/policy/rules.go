@@ -144,6 +144,9 @@ func (f *file) expr(n *yaml.Node, where string, s *schema) *expression {
 		}
 		f.problems = append(f.problems, Problem{Line: line, Where: where, Text: place + p.text})
 	}
+	if e != nil {
+		f.declared(n, where, e, f.document)
+	}
 	return e
 }
 

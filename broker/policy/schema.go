@@ -91,6 +91,8 @@ func leafType(a Attribute) *types.Type {
 		t = types.BoolType
 	case fact.Timestamp:
 		t = types.TimestampType
+	case fact.Duration:
+		t = types.DurationType
 	}
 	if a.list {
 		return types.NewListType(t)

@@ -21,11 +21,14 @@ type status struct {
 }
 
 // excusable says whether "unknown: pass" may look over it: only a reading
-// that the device tried and says why it failed. What it left out, claims not
-// to apply to it, or has two answers for is never excused.
+// that the device tried and says why it failed. What it left out, was told not
+// to read, claims not to apply to it, or has two answers for is never excused.
 func (s status) excusable() bool {
-	return s.state == fact.Unknown && s.reason != "" &&
-		s.reason != fact.ReasonNotReported && s.reason != fact.ReasonClaimedNA
+	switch s.reason {
+	case "", fact.ReasonNotReported, fact.ReasonClaimedNA, fact.ReasonRefused:
+		return false
+	}
+	return s.state == fact.Unknown
 }
 
 var notReported = status{fact.Unknown, fact.ReasonNotReported}
@@ -148,6 +151,9 @@ func leaf(d fact.Def, value fact.Value) (ref.Val, bool) {
 	case fact.Timestamp:
 		t, ok := value.AsTime()
 		return types.Timestamp{Time: t}, ok
+	case fact.Duration:
+		d, ok := value.AsDuration()
+		return types.Duration{Duration: d}, ok
 	case fact.Enum:
 		s, ok := value.AsString()
 		return types.String(s), ok && slices.Contains(d.Ranks, s)

@@ -38,6 +38,9 @@ type Config struct {
 type Server struct {
 	cfg    Config
 	policy atomic.Pointer[policy.Policy]
+
+	published atomic.Pointer[published]
+
 	verify *verify.Verifier
 	issuer *issuer.Issuer
 	proofs *bind.Checker
@@ -64,7 +67,12 @@ func New(ctx context.Context, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.numberApps(ctx, cfg.Policy)
+	if err := s.numberApps(ctx, cfg.Policy); err != nil {
+		return nil, err
+	}
+	first, err := s.publish(ctx, cfg.Policy)
+	s.published.Store(first)
+	return s, err
 }
 
 // numberApps gives each app of a policy its virtual address, in file order.
@@ -85,11 +93,21 @@ func (s *Server) SetPolicy(ctx context.Context, p *policy.Policy) error {
 	if err := s.numberApps(ctx, p); err != nil {
 		return err
 	}
+	next, err := s.publish(ctx, p)
+	if err != nil {
+		return err
+	}
 	s.policy.Store(p)
+	before := s.published.Swap(next)
 	failed := s.endWithoutApp(ctx, p)
 	// Ports and destinations may have changed for tunnels that live on.
 	if err := s.feeds.refresh(func(gateway string) snapshot { return s.snapshot(ctx, gateway) }); err != nil {
 		failed = errors.Join(failed, err)
+	}
+	// First what to read, then that it is wanted: agents that listen read it
+	// before they attest.
+	if next.Version != before.Version {
+		s.people.tellAll(api.EventObservations, api.Event{})
 	}
 	s.people.tellAll(api.EventAttestNow, api.Event{Code: "policy_changed"})
 	return failed
@@ -121,6 +139,7 @@ func (s *Server) Handler() http.Handler {
 	mux.HandleFunc("POST "+api.PathRevoke, s.revoke)
 	mux.HandleFunc("POST "+api.PathAttestations, s.attest)
 	mux.HandleFunc("GET "+api.PathEvents, s.events)
+	mux.HandleFunc("GET "+api.PathObservations, s.observations)
 	mux.HandleFunc("GET "+api.PathGatewayFeed, s.gatewayFeed)
 	mux.HandleFunc("POST "+api.PathHeartbeat, s.heartbeat)
 	mux.HandleFunc("POST "+api.PathAcks, s.acks)
@@ -156,7 +175,8 @@ func (s *Server) discovery(w http.ResponseWriter, r *http.Request) {
 		LeaseMS: s.cfg.Lease.Milliseconds(), HeartbeatMS: s.heartbeatEvery().Milliseconds(),
 		Endpoints: api.Endpoints{
 			Devices: at(api.PathDevices), Token: at(api.PathToken), Revoke: at(api.PathRevoke), Attestations: at(api.PathAttestations), Events: at(api.PathEvents),
-			GatewayFeed: at(api.PathGatewayFeed), Heartbeat: at(api.PathHeartbeat), Acks: at(api.PathAcks),
+			Observations: at(api.PathObservations),
+			GatewayFeed:  at(api.PathGatewayFeed), Heartbeat: at(api.PathHeartbeat), Acks: at(api.PathAcks),
 		},
 	})
 }

@@ -37,6 +37,7 @@ func Conformance(t *testing.T, fresh func(t *testing.T) Opener) {
 		"Gateways":          testGateways,
 		"AppAddress":        testAppAddress,
 		"Secret":            testSecret,
+		"Observations":      testObservations,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, fresh(t)) })
 	}
@@ -332,4 +333,36 @@ func testSecret(t *testing.T, open Opener) {
 	other, err := s.Secret(ctx, "nonce", func() ([]byte, error) { return []byte("other"), nil })
 	ok(t, err)
 	same(t, other, []byte("other"))
+}
+
+// The number of the observations rises with the content, with the time, after a
+// restart, and never falls.
+func testObservations(t *testing.T, open Opener) {
+	s, ctx := open(t), t.Context()
+	number := func(s Store, digest string, least int64) int64 {
+		t.Helper()
+		n, err := s.NumberObservations(ctx, digest, least)
+		ok(t, err)
+		return n
+	}
+	same(t, number(s, "a", 0), int64(1))
+	same(t, number(s, "a", 100), int64(1))
+	same(t, number(s, "b", 100), int64(100))
+	same(t, number(s, "a", 50), int64(101)) // the clock was set back
+	same(t, number(open(t), "a", 0), int64(101))
+	same(t, number(open(t), "b", 0), int64(102))
+	var mu sync.Mutex
+	seen := map[int64]string{}
+	race(t, open, 16, func(s Store, i int) {
+		n, err := s.NumberObservations(context.Background(), fmt.Sprint("c", i), 0)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if by := seen[n]; by != "" {
+			t.Errorf("%s and %d got the number %d", by, i, n)
+		}
+		seen[n] = fmt.Sprint(i)
+	})
 }

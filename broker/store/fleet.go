@@ -104,6 +104,23 @@ func (s *SQLite) AppAddress(ctx context.Context, appID string) (int64, error) {
 	return index, nil
 }
 
+// NumberObservations implements Store.
+func (s *SQLite) NumberObservations(ctx context.Context, digest string, least int64) (int64, error) {
+	var version int64
+	// On the disk before anyone is told it: a number given out is never given
+	// to another content.
+	err := s.settle(ctx, "number observations", func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO observations (one, digest, version) VALUES (1, ?, ?)
+			ON CONFLICT (one) DO UPDATE SET digest = excluded.digest, version = MAX(version + 1, excluded.version)
+			WHERE digest <> excluded.digest`, digest, max(least, 1))
+		if err != nil {
+			return err
+		}
+		return tx.QueryRowContext(ctx, `SELECT version FROM observations`).Scan(&version)
+	})
+	return version, err
+}
+
 // Secret implements Store.
 func (s *SQLite) Secret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error) {
 	var held []byte

@@ -46,6 +46,11 @@ type Store interface {
 	// Secret returns the broker's own secret of that name, made by make and
 	// kept on the first call; of several first calls all get the same bytes.
 	Secret(ctx context.Context, name string, make func() ([]byte, error)) ([]byte, error)
+	// NumberObservations is the number of a content, given by its digest: that
+	// which it has if it was the last to be numbered, and otherwise the higher
+	// of least and one above the last. So it rises after a database was lost,
+	// too, where least is the time.
+	NumberObservations(ctx context.Context, digest string, least int64) (int64, error)
 	// Close ends all use. Nothing may be called after it.
 	Close() error
 }
