@@ -45,6 +45,8 @@ type Posture interface {
 	Last() fact.Report
 	Expire() (fact.Report, []fact.Change)
 	NextExpiry() (time.Duration, bool)
+	Signals() []string
+	Inputs(signal string) evidence.Inputs
 }
 
 // Engine carries out which tunnels are wanted (tunnel/engine).
@@ -60,6 +62,7 @@ type Config struct {
 	Posture   Posture
 	Machine   evidence.Machine // for finding the processes to watch
 	Catalogue []observe.EDRRow
+	Observe   Observe
 	Watch     Watch // nil where the system has none: the backstop poll then does alone
 	SignIns   *signin.SignIns
 	// NewEngine makes the engine of a session whose connections owner may use.
@@ -81,8 +84,11 @@ type Agent struct {
 	work    sync.WaitGroup
 	read    chan struct{} // closed when the machine was read for the first time
 	unread  atomic.Int32  // first readings that have not finished
+	expiry  chan struct{} // a value may have been held just now; holds one
 	ended   chan struct{} // closed when the writer takes no more events
 	signing chan struct{} // holds one token while a sign-in is being finished
+
+	observing *observing
 
 	snap atomic.Pointer[snapshot]
 
@@ -125,7 +131,8 @@ type snapshot struct {
 func New(cfg Config) *Agent {
 	a := &Agent{
 		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}),
-		read: make(chan struct{}), ended: make(chan struct{}), signing: make(chan struct{}, 1),
+		observing: newObserving(cfg),
+		read:      make(chan struct{}), expiry: make(chan struct{}, 1), ended: make(chan struct{}), signing: make(chan struct{}, 1),
 		// Anywhere: who still waits for a change of the agent before must not
 		// take this one's status for one already seen.
 		revision: 1 + rand.Int64N(1<<40),
@@ -181,6 +188,10 @@ var errEnded = errors.New("the agent is stopping")
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if o := a.cfg.Observe; o.Broker != nil {
+		a.takeObservations(o.Broker.KeptObservations())
+		a.work.Go(func() { a.observe(ctx) })
+	}
 	a.work.Go(func() { a.enrol(ctx) })
 	a.work.Go(func() { a.posture(ctx) })
 	if s, ok := a.cfg.Broker.Session(); ok {

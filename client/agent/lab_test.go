@@ -37,6 +37,7 @@ type lab struct {
 	files   *evidence.Memory
 	watch   *watchTwin
 	engines []*engineTwin
+	observe Observe
 	stop    func()
 }
 
@@ -67,6 +68,7 @@ func (l *lab) start() {
 	cfg := Config{
 		Clock: l.clock, Broker: l.broker, Posture: l.posture, Machine: l.files, BrokerURL: "https://broker.example", Scope: api.ScopeSystem, Version: "1",
 		Catalogue: []observe.EDRRow{{ID: "falcon", Linux: []observe.Program{{Executable: falcon}}}},
+		Observe:   l.observe,
 		SignIns:   signin.New("jkt", l.clock.Boot, l.clock.Now), Log: slog.New(slog.DiscardHandler),
 		NewEngine: func(owner ipc.Peer, _ *Keys, _ func()) Engine {
 			e := &engineTwin{journal: l.journal, who: ownerOf(owner)}

@@ -2,7 +2,7 @@ package agent
 
 import (
 	"context"
-	"math/rand/v2"
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -20,35 +20,54 @@ type Watch interface {
 	Events() <-chan watch.Event
 	SetExecutables(kind string, paths []string) error
 	SetProcesses(kind string, pids []int, exe map[int]string) error
+	SetFiles(kind string, paths []string) error
+	SetRegistry(kind string, keys []string) error
+	SetServices(kind string, names []string) error
+	SetMounts(kind string) error
+	SetFirewall(kind string) error
+	SetUevents(kind string) error
 }
 
 const (
 	// backstop bounds how long a change can go unnoticed that no event told.
 	backstop = 30 * time.Second
-	// missingPoll is how often a required product that does not run is looked for.
+	// missingPoll is how often a product that ought to run is looked for while
+	// it does not: soon after it was missed, and when it has been for long.
 	missingPoll = time.Second
+	missedLong  = 2 * time.Minute
+	missingRare = 10 * time.Second
 )
 
 // settle is how soon after a start was noticed the product is looked for: an
 // executable is opened a little before its process shows it.
 var settle = []time.Duration{2 * time.Millisecond, 5 * time.Millisecond, 15 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
-// slower are the signals that the backstop reads. Endpoint security products
-// are the watcher's alone, so that none is ever known to run and not watched.
-var slower = []string{fact.SignalOS, fact.SignalPatch, fact.SignalDisk, fact.SignalFirewall}
+// slower lists the signals that are not the product watcher's. Endpoint
+// security products are its alone, so that none is ever known to run and not
+// watched.
+func (a *Agent) slower() []string {
+	return slices.DeleteFunc(a.cfg.Posture.Signals(), func(s string) bool { return s == fact.SignalEDR })
+}
 
 // posture reads the machine once, then again whenever something tells that it
 // may have changed. Slow readings go beside, so that they never delay this.
 func (a *Agent) posture(ctx context.Context) {
-	w := watcher{agent: a, paths: executables(a.cfg.Catalogue, a.cfg.Machine.System())}
+	w := watcher{agent: a, paths: executables(a.catalogue(), a.cfg.Machine.System()), seen: map[string]bool{}}
 	var told <-chan watch.Event
 	if a.cfg.Watch != nil {
 		told = a.cfg.Watch.Events()
 		if err := a.cfg.Watch.SetExecutables(fact.SignalEDR, w.paths); err != nil {
 			a.cfg.Log.Warn("watch for starting products; a poll does alone", "error", err)
 		}
+		if err := a.cfg.Watch.SetServices(fact.SignalEDR, services(a.cfg.Catalogue)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			a.cfg.Log.Warn("watch the services of products; a poll does alone", "error", err)
+		}
 	}
-	a.work.Go(func() { a.everything(ctx) })
+	followers := map[string]*follower{}
+	for _, signal := range a.slower() {
+		followers[signal] = newFollower(a, signal)
+	}
+	a.work.Go(func() { a.everything(ctx, followers) })
 	// A program that was opened before it was watched may start only now, so
 	// the first looks follow each other as after a start.
 	w.look(ctx, a.cfg.Clock.Boot())
@@ -62,7 +81,17 @@ func (a *Agent) posture(ctx context.Context) {
 				told = nil
 				break
 			}
+			if f, ok := followers[e.Kind]; ok {
+				f.tell(e.At)
+				break
+			}
 			w.told(ctx, e)
+		case next := <-a.observing.rows:
+			w.recatalogue(ctx, next.rows)
+			if f, ok := followers[fact.SignalCustom]; ok {
+				f.tell(a.cfg.Clock.Boot())
+			}
+			close(next.done)
 		case <-timer.C():
 			w.look(ctx, a.cfg.Clock.Boot())
 		}
@@ -77,34 +106,43 @@ func (a *Agent) readOnce() {
 	}
 }
 
-// everything reads the slower signals, at the start and as the backstop, and
-// lets values that could not be read again run out.
-func (a *Agent) everything(ctx context.Context) {
-	for first := true; ctx.Err() == nil; first = false {
-		_, changes := a.cfg.Posture.Reread(ctx, slower...)
-		if first {
-			a.readOnce()
-		}
-		if len(changes) > 0 {
-			a.report(ctx, changes, a.cfg.Clock.Boot())
-		}
-		due := a.cfg.Clock.Boot() + backstop - rand.N(backstop/5)
-		for ctx.Err() == nil && a.cfg.Clock.Boot() < due {
-			at := due
-			if next, ok := a.cfg.Posture.NextExpiry(); ok {
-				at = min(at, next)
-			}
-			timer := a.cfg.Clock.NewTimer(at)
-			select {
-			case <-ctx.Done():
-			case <-timer.C():
-				if _, changes := a.cfg.Posture.Expire(); len(changes) > 0 {
-					a.report(ctx, changes, a.cfg.Clock.Boot())
-				}
-			}
-			timer.Stop()
-		}
+// everything reads the slower signals once, side by side, has each followed
+// from then on, and lets values that could not be read again run out.
+func (a *Agent) everything(ctx context.Context, followers map[string]*follower) {
+	_, changes := a.reread(ctx, a.slower()...)
+	a.readOnce()
+	if len(changes) > 0 {
+		a.report(ctx, changes, a.cfg.Clock.Boot())
 	}
+	for _, f := range followers {
+		a.work.Go(func() { f.follow(ctx) })
+	}
+	for ctx.Err() == nil {
+		at := a.cfg.Clock.Boot() + backstop
+		if next, ok := a.cfg.Posture.NextExpiry(); ok {
+			at = min(at, next)
+		}
+		timer := a.cfg.Clock.NewTimer(at)
+		select {
+		case <-ctx.Done():
+		case <-a.expiry: // a value was held just now: see when it ends
+		case <-timer.C():
+			if _, changes := a.cfg.Posture.Expire(); len(changes) > 0 {
+				a.report(ctx, changes, a.cfg.Clock.Boot())
+			}
+		}
+		timer.Stop()
+	}
+}
+
+// reread reads signals again and has the next expiry computed anew.
+func (a *Agent) reread(ctx context.Context, signals ...string) (fact.Report, []fact.Change) {
+	report, changes := a.cfg.Posture.Reread(ctx, signals...)
+	select {
+	case a.expiry <- struct{}{}:
+	default:
+	}
+	return report, changes
 }
 
 // report hands changes to the one writer.
@@ -116,8 +154,9 @@ func (a *Agent) report(ctx context.Context, changes []fact.Change, noticed time.
 type watcher struct {
 	agent   *Agent
 	paths   []string
-	retry   int // index into settle
-	missing bool
+	retry   int                      // index into settle
+	seen    map[string]bool          // products that ran since the agent started
+	missing map[string]time.Duration // products that ought to run and do not, since when
 }
 
 // next is when to look without having been told.
@@ -128,8 +167,13 @@ func (w *watcher) next() time.Duration {
 		d := settle[w.retry]
 		w.retry++
 		return now + d
-	case w.missing:
-		return now + missingPoll
+	case len(w.missing) > 0:
+		for _, since := range w.missing {
+			if now-since < missedLong {
+				return now + missingPoll
+			}
+		}
+		return now + missingRare
 	}
 	return now + backstop
 }
@@ -185,10 +229,10 @@ func (w *watcher) running(ctx context.Context) ([]int, map[int]string) {
 
 // reread reads the signal and hands on what changed.
 func (w *watcher) reread(ctx context.Context, noticed time.Duration) {
-	report, changes := w.agent.cfg.Posture.Reread(ctx, fact.SignalEDR)
-	was := w.missing
-	w.missing = missing(report)
-	if was && !w.missing {
+	report, changes := w.agent.reread(ctx, fact.SignalEDR)
+	before := len(w.missing)
+	w.miss(report)
+	if before > 0 && len(w.missing) == 0 {
 		w.retry = len(settle)
 	}
 	if len(changes) > 0 {
@@ -245,16 +289,39 @@ func (w *watcher) resolve(ctx context.Context, p string) string {
 	return path.Join(at, path.Join(rest...))
 }
 
-// missing reports whether a listed product does not run.
-func missing(r fact.Report) bool {
+// miss notes which products ought to run and do not: those that somebody
+// declared, and shipped ones that ran before. A shipped one that never ran,
+// such as a sensor that comes with the system and was never set up, is left to
+// the notices and the backstop.
+func (w *watcher) miss(r fact.Report) {
 	s, _ := r.Signal(fact.SignalEDR)
+	missing := map[string]time.Duration{}
 	for _, key := range s.Keys() {
 		f, _ := s.Find(key, "running")
-		if running, ok := f.Value.AsBool(); !ok || !running {
-			return true
+		if running, ok := f.Value.AsBool(); ok && running && s.StateOf(f).Usable() {
+			w.seen[key] = true
+			continue
 		}
+		origin, _ := s.Find(key, "origin")
+		if shipped, _ := origin.Value.AsString(); shipped == fact.OriginBuiltIn && !w.seen[key] {
+			continue
+		}
+		since, known := w.missing[key]
+		if !known {
+			since = w.agent.cfg.Clock.Boot()
+		}
+		missing[key] = since
 	}
-	return false
+	w.missing = missing
+}
+
+// services lists the services of Windows that the catalogue declares.
+func services(rows []observe.EDRRow) []string {
+	var out []string
+	for _, r := range rows {
+		out = append(out, r.Services...)
+	}
+	return out
 }
 
 // executables lists what the catalogue declares for this system.

@@ -68,6 +68,9 @@ func (a *Agent) introduce(ctx context.Context) error {
 		return err
 	}
 	a.asked(err)
+	if err == nil {
+		a.askObservations()
+	}
 	a.note(func() bool {
 		same := err == nil && a.enrolErr == nil || err != nil && a.enrolErr != nil && err.Error() == a.enrolErr.Error()
 		a.enrolErr = err
@@ -116,6 +119,7 @@ func (a *Agent) follow(ctx context.Context, session int) {
 func (a *Agent) brokerSays(ctx context.Context, session int, name string, e api.Event) {
 	now := a.cfg.Clock.Boot()
 	if name == brokerclient.EventOpened {
+		a.askObservations() // a word about them may have been missed
 		// What could not be asked a moment ago can be now: recovery does not
 		// wait for the next attempt's turn.
 		if !a.snap.Load().state.Online {
@@ -123,7 +127,12 @@ func (a *Agent) brokerSays(ctx context.Context, session int, name string, e api.
 		}
 		return
 	}
-	a.post(ctx, occurred{event: state.BrokerSays{At: now, Name: name, Event: e}, noticed: now, session: session})
+	post := func() {
+		a.post(ctx, occurred{event: state.BrokerSays{At: a.cfg.Clock.Boot(), Name: name, Event: e}, noticed: now, session: session})
+	}
+	if !a.heardOf(ctx, name, post) {
+		post()
+	}
 }
 
 // ends reports whether the broker refused the stream for a reason that ends

@@ -16,6 +16,7 @@ import (
 	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/platform/watch"
+	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/tunnel/engine"
 	"github.com/postern-zt/postern/tunnel/plan"
@@ -225,6 +226,7 @@ type machine struct {
 	reads   map[string]int
 	blocked map[string]chan struct{} // signals whose reading hangs
 	expiry  time.Duration
+	inputs  map[string]evidence.Inputs
 }
 
 func healthy(at time.Time, runs bool) fact.Report {
@@ -263,8 +265,16 @@ func (m *machine) Last() fact.Report {
 }
 
 func (m *machine) Read(ctx context.Context) fact.Report {
-	r, _ := m.Reread(ctx, append([]string{fact.SignalEDR}, slower...)...)
+	r, _ := m.Reread(ctx, m.Signals()...)
 	return r
+}
+
+func (m *machine) Signals() []string { return []string{fact.SignalOS, fact.SignalEDR} }
+
+func (m *machine) Inputs(signal string) evidence.Inputs {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.inputs[signal]
 }
 
 func (m *machine) Reread(ctx context.Context, signals ...string) (fact.Report, []fact.Change) {
@@ -385,7 +395,10 @@ type watchTwin struct {
 	mu     sync.Mutex
 	pids   []int
 	paths  []string
+	files  []string
+	filter bool   // the packet filter is watched
 	then   func() // after processes were set
+	filed  func() // after files were set
 }
 
 func (w *watchTwin) Events() <-chan watch.Event { return w.events }
@@ -404,6 +417,28 @@ func (w *watchTwin) SetProcesses(_ string, pids []int, _ map[int]string) error {
 	}
 	return nil
 }
+
+func (w *watchTwin) SetFiles(_ string, paths []string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.files = paths
+	if w.filed != nil {
+		w.filed()
+	}
+	return nil
+}
+
+func (w *watchTwin) SetFirewall(string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.filter = true
+	return nil
+}
+
+func (w *watchTwin) SetRegistry(string, []string) error { return errors.ErrUnsupported }
+func (w *watchTwin) SetServices(string, []string) error { return errors.ErrUnsupported }
+func (w *watchTwin) SetMounts(string) error             { return errors.ErrUnsupported }
+func (w *watchTwin) SetUevents(string) error            { return errors.ErrUnsupported }
 
 func (w *watchTwin) watched() []int {
 	w.mu.Lock()

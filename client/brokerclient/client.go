@@ -1,4 +1,4 @@
-// Package brokerclient makes the agent's calls to the broker: enrol, tokens, attestations, events.
+// Package brokerclient makes the agent's calls to the broker: enrol, tokens, observations, attestations, events.
 package brokerclient
 
 import (
@@ -43,12 +43,15 @@ type Client struct {
 	seq    *sequence
 	enrols turn // one enrolment at a time
 	grants turn // one refresh at a time
+	asks   turn // one question for observations at a time
 
 	mu      sync.Mutex // never held while the broker is asked
 	record  Record
 	session Session
 	number  int    // of the session; none is ever used twice
 	nonce   string // of the next attestation
+
+	observed *observed // what to read beyond the built-in signals; nil: never told
 }
 
 // turn lets one caller at a time do what takes long; others wait no longer
@@ -84,7 +87,7 @@ const (
 // another broker enrols there under the same identity, which goes with its key:
 // it may move back.
 func Open(cfg Config) (*Client, error) {
-	c := &Client{cfg: cfg, enrols: make(turn, 1), grants: make(turn, 1)}
+	c := &Client{cfg: cfg, enrols: make(turn, 1), grants: make(turn, 1), asks: make(turn, 1)}
 	data, err := files.ReadOwnerOnly(filepath.Join(cfg.State, recordFile), maxRecord)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -110,6 +113,9 @@ func Open(cfg Config) (*Client, error) {
 		}
 	}
 	if c.seq, err = openSequence(filepath.Join(cfg.State, "sequence")); err != nil {
+		return nil, err
+	}
+	if err := c.loadObservations(); err != nil {
 		return nil, err
 	}
 	return c, c.loadSession()

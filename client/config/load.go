@@ -72,6 +72,7 @@ func defaults(file string, shipped []observe.EDRRow) Settings {
 		DeviceName:     Value[string]{V: name, Origin: OriginDefault},
 		LogLevel:       Value[slog.Level]{V: slog.LevelInfo, Origin: OriginDefault},
 		Catalogue:      slices.Clone(shipped),
+		Forbid:         Value[observe.Forbid]{Origin: OriginDefault},
 	}
 }
 
@@ -118,7 +119,7 @@ func writable(info fs.FileInfo) bool { return hasModes() && info.Mode().Perm()&0
 
 // take reads every key of the file.
 func (l *loader) take(top *yaml.Node) {
-	m := l.d.mapping(top, "", KeyBroker, KeyBrokerCA, KeyToken, KeyTokenFile, KeyCatalogue, KeyName, KeyLogLevel)
+	m := l.d.mapping(top, "", KeyBroker, KeyBrokerCA, KeyToken, KeyTokenFile, KeyCatalogue, KeyName, KeyLogLevel, KeyObserve)
 	folder := filepath.Dir(l.d.file)
 	for key, set := range map[string]func(at place, v string){
 		KeyBroker:    l.broker,
@@ -139,6 +140,9 @@ func (l *loader) take(top *yaml.Node) {
 	}
 	if e, ok := m[KeyCatalogue]; ok {
 		l.s.Catalogue = l.d.catalogue(e, l.shipped)
+	}
+	if e, ok := m[KeyObserve]; ok {
+		l.observations(e)
 	}
 }
 

@@ -18,6 +18,7 @@ const (
 	KeyCatalogue = "edr_catalogue"
 	KeyName      = "device_name"
 	KeyLogLevel  = "log_level"
+	KeyObserve   = "observations"
 )
 
 // Origin says where an effective value comes from.
@@ -55,6 +56,11 @@ type Settings struct {
 	// Catalogue is what shipped, followed by the rows of the settings file,
 	// whose Origin is fact.OriginUserSettings; every row is validated.
 	Catalogue []observe.EDRRow
+	// Observations are what the settings file asks to read beyond the built-in
+	// signals; their Origin is fact.OriginUserSettings, and all are validated.
+	Observations []observe.Observation
+	// Forbid is what nobody may have read here, the broker neither.
+	Forbid Value[observe.Forbid]
 	// Warnings are what is odd but harmless.
 	Warnings []Problem
 

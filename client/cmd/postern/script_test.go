@@ -3,6 +3,7 @@
 package main
 
 import (
+	"archive/zip"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,13 +33,26 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agent": startAgent, "asked": asked, "waitfor": waitFor,
+			"agent": startAgent, "asked": asked, "waitfor": waitFor, "zip": zipFolder,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[actorsKey{}] = &actors{}
 			return nil
 		},
 	})
+}
+
+// zipFolder is the command "zip ARCHIVE FOLDER".
+func zipFolder(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: zip archive folder")
+	}
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	w := zip.NewWriter(f)
+	ts.Check(w.AddFS(os.DirFS(ts.MkAbs(args[1]))))
+	ts.Check(w.Close())
+	ts.Check(f.Close())
 }
 
 // scene is what the backend of a script says; it is read from a file.

@@ -66,9 +66,13 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 	if err != nil {
 		return err
 	}
+	collector := collect.New(collect.Config{
+		Machine: mach, Catalogue: settings.Catalogue, Observations: settings.Observations, Forbid: settings.Forbid.V, Clock: clk, Version: buildinfo.Version(),
+	})
 	cfg := agent.Config{
 		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: owner,
-		Posture:   collect.New(collect.Config{Machine: mach, Catalogue: settings.Catalogue, Clock: clk, Version: buildinfo.Version()}),
+		Posture:   collector,
+		Observe:   agent.Observe{Broker: broker, Posture: collector, Local: settings.Observations, Forbid: settings.Forbid.V},
 		SignIns:   signin.New(jkt, clk.Boot, conn.Now),
 		BrokerURL: settings.Broker.V, Scope: scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
 		NewEngine: func(owner ipc.Peer, keys *agent.Keys, onChange func()) agent.Engine {
