@@ -24,6 +24,7 @@ BROWSER  ?=
 JSON     ?=
 KEEP     ?=
 FUZZTIME ?= 30s
+BENCHTIME ?= 100x
 export BROWSER JSON KEEP FUZZTIME
 
 # One set of flags for building, vetting and testing, so that what one of them
@@ -62,8 +63,9 @@ lint: ## gofmt, go vet on six targets, staticcheck on three systems
 		echo "staticcheck $$os"; GOOS=$$os bin/tools/staticcheck ./... || exit 1; \
 	done
 
-bench: build ## measure (JSON=1 prints JSON lines only)
+bench: build ## measure (JSON=1 prints JSON lines only, of the main figures)
 	@./bin/bench
+	@$(if $(JSON),:,go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./testfixtures/live ./platform/watch)
 
 fuzz: ## fuzz each native fuzz test for FUZZTIME (30s)
 	@testfixtures/tools/fuzz.sh

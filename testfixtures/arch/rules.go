@@ -18,7 +18,7 @@ var doors = []door{
 	{"platform/watch", []string{"posture/evidence"}},
 	{"posture", []string{"platform/buildinfo", "platform/clock", "platform/jws"}},
 	{"broker", []string{
-		"posture/fact", "posture/catalogue", "posture/observe", "posture/attest",
+		"posture/fact", "posture/catalogue", "posture/observe", "posture/attest", "posture/release",
 		"tunnel/wg", "tunnel/netcfg",
 		"platform",
 	}},
@@ -57,6 +57,7 @@ var keepers = []keeper{
 		"platform/machine", "platform/watch", "platform/session", "platform/ipc",
 	}},
 	{[]string{"github.com/zalando/go-keyring"}, []string{"platform/secret"}},
+	{[]string{"github.com/go-ole/go-ole"}, []string{"platform/machine"}},
 	{[]string{"github.com/shirou/gopsutil"}, []string{"platform/machine"}},
 	{[]string{"github.com/pkg/browser"}, []string{"platform/browser"}},
 	{[]string{"os/exec"}, []string{"platform/osexec"}},
@@ -96,6 +97,7 @@ var exits = []use{
 var timeless = []string{
 	"posture/osversion", "posture/patch", "posture/disk", "posture/firewall", "posture/edr",
 	"posture/integrity", "posture/screenlock", "posture/enrolment", "posture/custom",
+	"posture/device", "posture/release",
 }
 
 // anySystem is the folder whose every file is built on every system.

@@ -80,6 +80,7 @@ func TestProtocolNamesTheWire(t *testing.T) {
 var orders = map[fact.Order]string{
 	fact.HigherIsBetter: "higher is better", fact.LaterIsBetter: "later is better", fact.TrueIsBetter: "true is better",
 	fact.FalseIsBetter: "false is better", fact.Identity: "any change is worse",
+	fact.LowerIsBetter: "lower is better", fact.Neutral: "neither is better",
 }
 
 // factRow is how the document must describe a fact.

@@ -21,6 +21,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/platform/jws"
 	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/testfixtures/rig"
 )
@@ -334,6 +335,7 @@ func (a *recorded) WriteHeader(status int) {
 
 func (a *recorded) Write(p []byte) (int, error) {
 	a.r.mu.Lock()
+	a.kind = a.Header().Get("Content-Type")
 	a.body.Write(p)
 	a.r.mu.Unlock()
 	return a.ResponseWriter.Write(p)
@@ -372,6 +374,9 @@ func TestDocumentIsWhatIsAnswered(t *testing.T) {
 	if _, err := dev.API.Discover(w.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if _, changed, err := dev.Broker.Observations(w.Context()); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
 	raws := raw(w, http.MethodGet, api.PathJWKS, "", nil, nil)
 	d.checkJSON(t, ops["GET "+api.PathJWKS].Responses["200"].Content["application/jwk-set+json"].Schema, raws.Body.Bytes(), "key set")
 	told := make(chan string, 16)
@@ -384,7 +389,7 @@ func TestDocumentIsWhatIsAnswered(t *testing.T) {
 	if _, err := dev.Renew(r, a.ReportDigest, "wiki"); err != nil {
 		t.Fatal(err)
 	}
-	w.SetPolicy(strings.Replace(groupPolicy, "id: wiki", "id: moved", 1))
+	w.SetPolicy(strings.Replace(groupPolicy, "id: wiki", "id: moved", 1) + "observations: {read: [{id: org/a, kind: file, path: /a/b}]}\n")
 	for name := <-told; name != api.EventAttestNow; name = <-told {
 	}
 	w.SetPolicy(groupPolicy)
@@ -419,7 +424,7 @@ func TestDocumentIsWhatIsAnswered(t *testing.T) {
 		}
 		for _, said := range op.Responses {
 			for name := range said.Content["text/event-stream"].Events {
-				rare := slices.Contains([]string{api.EventObservations, api.EventMessage, api.EventLeasesChanged}, name)
+				rare := slices.Contains([]string{api.EventMessage, api.EventLeasesChanged}, name)
 				if !seen[name] && !rare {
 					t.Errorf("%s: the event %s did not come", at, name)
 				}
@@ -440,6 +445,12 @@ func (d document) checkSuccess(t *testing.T, a *recorded, said response, seen ma
 	for kind, m := range said.Content {
 		if a.kind != kind {
 			t.Errorf("%s answers with %s, want %s", a.at, a.kind, kind)
+		}
+		if kind == api.TypeJWT {
+			if _, err := jws.Parse(a.body.String(), api.MaxAnswer); m.Schema.Type != "string" || err != nil {
+				t.Errorf("%s answers with no token: %v", a.at, err)
+			}
+			continue
 		}
 		if kind != "text/event-stream" {
 			d.checkJSON(t, m.Schema, a.body.Bytes(), a.at)

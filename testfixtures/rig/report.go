@@ -38,6 +38,8 @@ func good(d fact.Def, now time.Time) fact.Value {
 		return fact.Time(now.Add(-time.Hour))
 	case fact.Version:
 		return fact.Str("24.04")
+	case fact.Duration:
+		return fact.Seconds(5 * time.Minute)
 	}
 	return fact.Str("sample")
 }

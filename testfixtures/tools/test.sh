@@ -10,11 +10,15 @@ export CGO_ENABLED=0
 
 # Rooms with goroutines of their own, for the race detector. broker/store is
 # left out on purpose: SQLite in Go takes many minutes under it.
-RACE_ROOMS="platform/clock platform/ipc platform/osexec platform/service platform/session platform/watch
+RACE_ROOMS="platform/clock platform/ipc platform/machine platform/osexec platform/service platform/session platform/watch
   posture/collect
   broker/apiclient broker/server broker/gateway broker/connector broker/devidp broker/dev
   tunnel/wg tunnel/netcfg tunnel/engine
   client/localapi client/loopback client/brokerclient client/signin client/statuspage client/localserver client/agent"
+
+# What the suites that use real parts need from the system.
+# shellcheck source=/dev/null
+for part in wine netlab vm; do . "testfixtures/$part/setup.sh"; done
 
 # A demo that hangs is a failed demo; in seconds.
 DEMO_LIMIT=600
@@ -36,6 +40,9 @@ suite_setup() {
   fi
   go mod download
   go mod download -modfile=testfixtures/tools/go.mod
+  wine_setup
+  netlab_setup
+  vm_setup
 }
 
 suite_lint() { make lint; }
@@ -45,7 +52,13 @@ suite_unit() {
   packages=$(go list ./...)
   # Word splitting is wanted: one argument for each package.
   # shellcheck disable=SC2086,SC2046
-  go test $(grep -v '/testfixtures/e2e' <<<"$packages")
+  go test $(grep -vE '/testfixtures/(e2e|wine|netlab|vm|machines|live)' <<<"$packages")
+}
+
+# Recorded machines, this machine, and machines that the tests make: Windows
+# under Wine, firewalls in namespaces, a virtual machine with an encrypted disk.
+suite_posture() {
+  go test -count=1 -p 3 ./testfixtures/machines ./testfixtures/live ./testfixtures/wine ./testfixtures/netlab ./testfixtures/vm
 }
 
 suite_race() {
@@ -90,6 +103,7 @@ suite() {
 suite set-up suite_setup
 suite vet+lint suite_lint
 suite unit suite_unit
+suite posture suite_posture
 suite race suite_race
 suite arch suite_arch
 suite e2e suite_e2e

@@ -1,0 +1,2 @@
+// Package live reads the machine that the tests run on, and measures what that costs.
+package live
