@@ -41,7 +41,7 @@ func TestRawTableOfIPTables(t *testing.T) {
 		{"new ones dropped", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m conntrack --ctstate NEW -j DROP\nCOMMIT\n", "enabled:ipv4=false"},
 		{"all but new ones dropped", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -m conntrack ! --ctstate NEW -j DROP\nCOMMIT\n", "enabled:ipv4=true manager=iptables"},
 		{"strangers dropped", "*raw\n:PREROUTING DROP [0:0]\n-A PREROUTING -i lo -j ACCEPT\nCOMMIT\n", "enabled:ipv4=true default_inbound:ipv4=drop manager=iptables"},
-		{"an address of containers", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n", "enabled:ipv4=false manager=?tool-missing"},
+		{"an address of containers", "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -d 172.17.0.2/32 ! -i docker0 -j DROP\nCOMMIT\n", "enabled:ipv4=false manager=?not-found"},
 	}
 	for _, tt := range tests {
 		m := linuxMachine()

@@ -114,11 +114,11 @@ func TestRefusalNeverHelps(t *testing.T) {
 	}
 }
 
-// TestTruncationNeverHelps cuts each text of a machine in half, one at a time:
+// TestTruncationNeverPanics cuts each text of a machine in half, one at a time:
 // a text that ends too early never looks better than the whole one.
-func TestTruncationNeverHelps(t *testing.T) {
+func TestTruncationNeverPanics(t *testing.T) {
 	for _, name := range names(t) {
-		if !strings.Contains(name, "healthy") {
+		if !strings.HasSuffix(name, "-healthy") {
 			continue // the others are like these
 		}
 		t.Run(name, func(t *testing.T) {
