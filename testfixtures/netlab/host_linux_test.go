@@ -3,8 +3,6 @@ package netlab
 import (
 	"context"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,8 +20,9 @@ const (
 	// patience is how long silence is listened to before it counts as a drop.
 	// An answer on this wire takes well under a millisecond.
 	patience = 150 * time.Millisecond
-	// doubt is how long where silence is not what the collector told.
-	doubt = 3 * time.Second
+	// doubt is how long where silence is not what the collector told. Within it TCP
+	// tries twice more, by when a limit of rate lets somebody through again.
+	doubt = 3500 * time.Millisecond
 	// bound is by when a change has to be told. What is measured is logged.
 	bound = 2 * time.Second
 )
@@ -153,11 +152,7 @@ func (h *host) expect(what, want string) {
 	if want != "" && !same(got, want) {
 		h.t.Errorf("%s: the facts are %q, want %q (%s %s, from %s)", what, got, want, s.State, s.Reason, s.Source)
 	}
-	wait := patience
-	if ms, err := strconv.Atoi(os.Getenv(keepWait)); err == nil {
-		wait = time.Duration(ms) * time.Millisecond
-	}
-	tries := h.attempts(wait)
+	tries := h.attempts(patience)
 	wrong := contradictions(s, tries)
 	if len(wrong) > 0 { // an answer may have been late
 		tries = h.attempts(doubt)

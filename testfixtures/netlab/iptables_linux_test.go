@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // emptyTables are tables of iptables that let everything through.
@@ -56,6 +57,9 @@ func iptables() []tables {
 		same4and6("a mark that nobody sets", "true drop", input("DROP", "-m mark --mark 0x1 -j ACCEPT", "-m connmark --mark 0x10/0xff -j ACCEPT")),
 		same4and6("no mark", "false accept", input("DROP", "-m mark --mark 0x0 -j ACCEPT")),
 		same4and6("raw", "true drop", "*raw\n:PREROUTING ACCEPT\n-A PREROUTING ! -i lo -j DROP\nCOMMIT\n"),
+		same4and6("raw, new ones dropped before they are tracked", "false accept", "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -m conntrack --ctstate NEW -j DROP\nCOMMIT\n"),
+		same4and6("raw, all but new ones dropped", "true drop", "*raw\n:PREROUTING ACCEPT\n-A PREROUTING -m conntrack ! --ctstate NEW -j DROP\nCOMMIT\n"),
+		same4and6("type of service 0", "? ?", input("DROP", "-m tos --tos 0x00/0xff -j ACCEPT")),
 		same4and6("mangle", "true drop", "*mangle\n:INPUT DROP\n-A INPUT -i lo -j ACCEPT\nCOMMIT\n"),
 		same4and6("forwarding alone", "false accept", "*filter\n:INPUT ACCEPT\n:FORWARD DROP\nCOMMIT\n"),
 		same4and6("a comment", "true drop", input("ACCEPT", `-m comment --comment "a \"word\" -j ACCEPT" -j DROP`)),
@@ -149,6 +153,9 @@ func TestIPTablesLegacy(t *testing.T) {
 			continue
 		}
 		restore(t, "legacy", emptyTables+r.four, emptyTables+r.six)
+		if _, told := h.told(30 * time.Millisecond); told {
+			t.Logf("%s: this kernel tells of legacy tables", r.name)
+		}
 		h.reread()
 		h.expect(r.name, r.want)
 		h.managed(r.name, r.want, "iptables")

@@ -192,7 +192,7 @@ func (m *maker) condition() string {
 		return m.one("meta mark 0", "meta mark 0x1", "meta mark != 0x1", "ct mark 0x10", "meta mark & 0xff == 0x10", "meta mark & 0xff != 0x10")
 	case 13:
 		if m.halves++; m.halves == 1 {
-			return ip + " saddr " + map[string]string{"ip": m.one("0.0.0.0/1", "128.0.0.0/1", "!= 128.0.0.0/1"), "ip6": m.one("2000::/3", "2400::/6", "!= 2a00::/7")}[ip]
+			return ip + " saddr " + map[string]string{"ip": m.one("0.0.0.0/1", "128.0.0.0/1", "!= 128.0.0.0/1"), "ip6": m.one("2400::/6", "2a00::/7", "!= 2a00::/7")}[ip]
 		}
 	case 14:
 		switch ip {
@@ -265,112 +265,4 @@ func (m *maker) vmap() string {
 		return fmt.Sprintf("%s dport vmap { 22 : %s, 80-90 : %s, 1024-65535 : %s }", m.one("tcp", "udp"), to(), to(), to())
 	}
 	return fmt.Sprintf("meta l4proto . th dport vmap { tcp . 22 : %s, udp . 53 : %s, tcp . 100-200 : %s }", to(), to(), to())
-}
-
-// tables are those of iptables for one IP version.
-func (m *maker) tables(family string) string {
-	m.family = family
-	text := ""
-	for _, t := range []string{"raw", "mangle", "filter"} {
-		text += "*" + t + "\n"
-		hooks := map[string][]string{"raw": {"PREROUTING"}, "mangle": {"PREROUTING", "INPUT"}, "filter": {"INPUT", "FORWARD"}}[t]
-		quiet := t != "filter" && m.chance(80)
-		for _, h := range hooks {
-			policy := "ACCEPT"
-			if !quiet {
-				policy = m.one("ACCEPT", "DROP")
-			}
-			text += ":" + h + " " + policy + " [0:0]\n"
-		}
-		text += ":own0 - [0:0]\n:own1 - [0:0]\n"
-		if !quiet {
-			for i, chain := range append([]string{"own0", "own1"}, hooks...) {
-				m.chains = []string{"own0", "own1"}[:min(i, 2)]
-				for range m.IntN(5) {
-					text += m.appended(t, chain)
-				}
-			}
-		}
-		text += "COMMIT\n"
-	}
-	return text
-}
-
-// appended is one rule of iptables.
-func (m *maker) appended(table, chain string) string {
-	few, all, unreachable := m.one("10.0.0.0/8", "192.0.2.7/32"), "0.0.0.0/0", m.one("icmp-port-unreachable", "icmp-host-prohibited", "icmp-admin-prohibited")
-	if m.family == "ip6" {
-		few, all, unreachable = m.one("2001:db8::/32", "fe80::/10"), "::/0", m.one("icmp6-port-unreachable", "icmp6-adm-prohibited", "icmp6-no-route")
-	}
-	rule := "-A " + chain
-	proto := m.one("", "", "tcp", "udp")
-	if proto != "" {
-		rule += m.one(" -p "+proto, " -p "+proto, " -p "+proto, " ! -p "+proto)
-	}
-	if strings.Contains(rule, " -p ") && !strings.Contains(rule, "!") {
-		switch m.IntN(5) {
-		case 0:
-			rule += " -m " + proto + m.one(" --dport 22", " ! --dport 22", " --dport 0:65535", " --dport 1024:65535", " --sport 1024:65535", " ! --sport 53")
-		case 1:
-			rule += " -m multiport" + m.one(" --dports 22,80,100:200", " ! --dports 22,80", " --sports 53,67")
-		case 2:
-			if proto == "tcp" {
-				rule += " -m tcp" + m.one(" --syn", " ! --syn", " --tcp-flags FIN,SYN,RST,ACK SYN", " --tcp-flags SYN,ACK SYN,ACK", " ! --tcp-flags ALL NONE")
-			}
-		}
-	}
-	for range m.IntN(3) {
-		switch m.IntN(10) {
-		case 0, 1:
-			if !strings.Contains(rule, "state") {
-				rule += m.one(" -m conntrack", " -m conntrack !") + m.one(" --ctstate NEW", " --ctstate ESTABLISHED,RELATED", " --ctstate INVALID", " --ctstate NEW,ESTABLISHED", " --ctstate UNTRACKED", " --ctstate DNAT")
-			}
-		case 2:
-			if !strings.Contains(rule, " -i ") {
-				rule += m.one(" -i lo", " ! -i lo", " -i eth7", " ! -i eth7", " -i wg+", " -i +")
-			}
-		case 3:
-			if !strings.Contains(rule, " -s ") {
-				rule += m.one(" -s "+few, " ! -s "+few, " -s "+all)
-			}
-		case 4:
-			rule += m.one(" -m mark --mark 0x0", " -m mark --mark 0x1", " -m mark ! --mark 0x1", " -m mark --mark 0x0/0xff")
-			if table != "raw" { // which is before connection tracking
-				rule += m.one("", " -m connmark --mark 0x1", " -m connmark ! --mark 0x1/0x1")
-			}
-		case 5:
-			rule += m.one(" -m addrtype --dst-type LOCAL", " -m addrtype ! --dst-type LOCAL", " -m addrtype --dst-type LOCAL --limit-iface-in", " -m addrtype --src-type UNICAST")
-		case 6:
-			rule += m.one(" -m pkttype --pkt-type unicast", " -m pkttype --pkt-type broadcast", " -m pkttype ! --pkt-type unicast")
-		case 7:
-			rule += ` -m comment --comment "made -j ACCEPT \"up"`
-		case 8:
-			if !strings.Contains(rule, " -d ") && m.family == "ip" {
-				rule += m.one(" -d 224.0.0.0/4", " ! -d 224.0.0.0/4")
-			}
-		case 9:
-			if m.chance(30) {
-				m.sure = false
-				rule += m.one(" -m length --length 0:1500", " -m tos --tos 0x00", " -m string --string x --algo bm", " -m conntrack --ctdir ORIGINAL", " -m conntrack --ctstate NEW --ctproto 6", " -m helper --helper ftp", " -m recent --name made --rcheck", " -m u32 --u32 0=0", " -m dscp --dscp 0")
-			}
-		}
-	}
-	switch n := m.IntN(12); {
-	case n < 3:
-		return rule + " -j ACCEPT\n"
-	case n < 6:
-		return rule + " -j DROP\n"
-	case n < 7 && table == "filter" && chain == "INPUT":
-		if strings.Contains(rule, " -p tcp") && !strings.Contains(rule, "! -p tcp") {
-			return rule + " -j REJECT --reject-with tcp-reset\n"
-		}
-		return rule + " -j REJECT --reject-with " + unreachable + "\n"
-	case n < 8 && strings.HasPrefix(chain, "own"):
-		return rule + " -j RETURN\n"
-	case n < 11 && len(m.chains) > 0:
-		return rule + m.one(" -j ", " -j ", " -g ") + m.one(m.chains...) + "\n"
-	case n < 12 && m.chance(50):
-		return rule + m.one(" -j LOG --log-prefix made", " -m limit --limit 10000/sec --limit-burst 10000 -j ACCEPT", " -m hashlimit --hashlimit-above 10000/sec --hashlimit-name made -j DROP") + "\n"
-	}
-	return rule + "\n"
 }

@@ -13,12 +13,11 @@ import (
 )
 
 const (
-	leaveOut = "POSTERN_NO_NETNS"       // set to 1: the suite is left out
-	within   = "POSTERN_NETLAB_WITHIN"  // set in the processes that are a machine: which part of how many
-	asReader = "POSTERN_NETLAB_READER"  // set in the process that reads without rights
-	rounds   = "POSTERN_NETLAB_ROUNDS"  // how many rulesets are made up, in place of defaultRounds
-	seeds    = "POSTERN_NETLAB_SEED"    // what they are made up from, in place of 1
-	keepWait = "POSTERN_NETLAB_WAIT_MS" // how long silence is listened to before it counts as a drop
+	leaveOut = "POSTERN_NO_NETNS"      // set to 1: the suite is left out
+	within   = "POSTERN_NETLAB_WITHIN" // set in the processes that are a machine: which part of how many
+	asReader = "POSTERN_NETLAB_READER" // set in the process that reads without rights
+	rounds   = "POSTERN_NETLAB_ROUNDS" // how many rulesets are made up, in place of defaultRounds
+	seeds    = "POSTERN_NETLAB_SEED"   // what they are made up from, in place of 1
 )
 
 func TestMain(m *testing.M) {
@@ -43,7 +42,7 @@ func check() error {
 		return errors.New("namespaces with firewalls need root; set " + leaveOut + "=1 to go without")
 	}
 	var missing []string
-	for _, name := range []string{"ip", "nft", "iptables-nft-restore", "ip6tables-nft-restore", "ufw", "firewalld", "firewall-cmd", "dbus-daemon", "cp"} {
+	for _, name := range []string{"ip", "nft", "iptables-nft-restore", "ip6tables-nft-restore", "ufw", "firewalld", "firewall-cmd", "dbus-daemon", "setpriv"} {
 		if _, err := find(name); err != nil {
 			missing = append(missing, name)
 		}

@@ -54,6 +54,10 @@ table ip6 t { chain input { ` + head + `drop; }; }`},
 		{"many tables", "true drop true drop", `table inet early { chain input { type filter hook input priority -10; policy accept; accept; }; }
 table inet late { chain input { type filter hook input priority 10; policy drop; }; }`},
 		{"prerouting", "true drop true drop", `table inet t { chain pre { type filter hook prerouting priority raw; policy accept; iifname "lo" accept; fib daddr type local drop; }; }`},
+		{"new ones dropped before they are tracked", "false accept false accept", `table inet t { chain pre { type filter hook prerouting priority raw; policy accept; ct state new drop; }; }`},
+		{"new ones accepted before they are tracked", "true drop true drop", `table inet t { chain pre { type filter hook prerouting priority raw; policy drop; ct state new,established accept; }; }`},
+		{"of the same priority, the newest first", "true drop true drop", `table inet a { chain input { ` + head + `accept; reject; }; }
+table inet b { chain input { ` + head + `drop; }; }`},
 		{"dormant", "false accept false accept", `table inet t { flags dormant; chain input { ` + head + `drop; }; }`},
 		{"output only", "false accept false accept", `table inet t { chain output { type filter hook output priority filter; policy accept; tcp dport 25 drop; }; }`},
 		{"limited", "false accept false accept", `table inet t { chain input { ` + head + `drop; limit rate 1000/second accept; }; }`},
@@ -123,4 +127,28 @@ func (h *host) flush(name string) {
 	h.told(bound)
 	h.reread()
 	h.expect(name+", flushed", "false accept false accept")
+}
+
+// TestIPv6Off switches IPv6 off on every card: then a filter of IPv4 is one of
+// all there is.
+func TestIPv6Off(t *testing.T) {
+	t.Parallel()
+	if _, inside := machines(t, 1); !inside {
+		return
+	}
+	h := newHost(t)
+	h.change("IPv4 only", func() {
+		do(t, "table ip t { chain c { type filter hook input priority 0; policy drop; }; }", "nft", "-f", "-")
+	})
+	h.expect("IPv6 is on", "true drop false accept")
+	for _, card := range []string{"all", "default", "nl0"} {
+		if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+card+"/disable_ipv6", []byte("1"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := h.reread()
+	h.expect("IPv6 is off", "true drop - -")
+	if enabled, active := show(s, "enabled", ""), show(s, "active", "ipv6"); enabled != "true" || active != "false" {
+		t.Errorf("enabled is %s, active[ipv6] is %s", enabled, active)
+	}
 }

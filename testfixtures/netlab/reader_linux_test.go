@@ -74,6 +74,10 @@ func TestWithoutRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	setpriv, err := find("setpriv")
+	if err != nil {
+		t.Fatal(err)
+	}
 	readers := map[string]func() *exec.Cmd{
 		"nobody": func() *exec.Cmd {
 			cmd := exec.CommandContext(t.Context(), "/proc/self/exe") // its folder may be closed to others
@@ -81,7 +85,7 @@ func TestWithoutRights(t *testing.T) {
 			return cmd
 		},
 		"root without CAP_NET_ADMIN": func() *exec.Cmd {
-			return exec.CommandContext(t.Context(), "/usr/bin/setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", self)
+			return exec.CommandContext(t.Context(), setpriv, "--bounding-set=-net_admin", "--inh-caps=-net_admin", self)
 		},
 	}
 	unread := func(rules string) {

@@ -7,7 +7,7 @@
 netlab_setup() {
   local missing=() package
   # A program and the package that brings it.
-  for package in ip=iproute2 nft=nftables iptables-nft=iptables ufw=ufw firewalld=firewalld dbus-daemon=dbus; do
+  for package in ip=iproute2 setpriv=util-linux nft=nftables iptables-nft=iptables ufw=ufw firewalld=firewalld dbus-daemon=dbus; do
     netlab_has "${package%%=*}" || missing+=("${package#*=}")
   done
   if [ ${#missing[@]} -eq 0 ]; then
@@ -31,8 +31,8 @@ netlab_has() {
 # is a shell of its own, with which its trap ends.
 netlab_install() (
   policy=/usr/sbin/policy-rc.d
-  if [ -e "$policy" ]; then
-    mv "$policy" "$policy.netlab"
+  if [ -e "$policy" ] || [ -e "$policy.netlab" ]; then
+    [ -e "$policy.netlab" ] || mv "$policy" "$policy.netlab" # else an earlier run was cut off
     trap 'mv "$policy.netlab" "$policy"' EXIT
   else
     trap 'rm -f "$policy"' EXIT

@@ -19,8 +19,14 @@ import (
 // which all end with the first of them, its name.
 const namespaces = unix.CLONE_NEWNET | unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWUTS | unix.CLONE_NEWIPC
 
-// lifetime bounds a machine; then it is killed, and all that runs on it.
-const lifetime = 55 * time.Second
+// lifetime bounds a machine; then it is killed, and all that runs on it. Only
+// who wants many rounds has longer.
+func lifetime() time.Duration {
+	if os.Getenv(rounds) != "" {
+		return time.Hour
+	}
+	return 55 * time.Second
+}
 
 // part is the share of a test that one machine of several does.
 type part struct{ index, of int }
@@ -54,12 +60,12 @@ func machines(t *testing.T, n int) (part, bool) {
 
 // boot runs a machine to its end. Its output becomes the test's.
 func boot(t *testing.T, p part) {
-	ctx, cancel := context.WithTimeout(t.Context(), lifetime)
+	ctx, cancel := context.WithTimeout(t.Context(), lifetime())
 	defer cancel()
 	runtime.LockOSThread() // with the thread's end the machine would be killed too
 	defer runtime.UnlockOSThread()
 	var out bytes.Buffer
-	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+lifetime.String())
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+lifetime().String())
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d/%d", within, p.index, p.of), "LC_ALL=C")
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &unix.SysProcAttr{Cloneflags: namespaces, Pdeathsig: unix.SIGKILL}
@@ -69,7 +75,7 @@ func boot(t *testing.T, p part) {
 	text := tidy(out.String())
 	switch {
 	case ctx.Err() != nil:
-		t.Errorf("machine %d did not end within %v\n%s", p.index, lifetime, text)
+		t.Errorf("machine %d did not end within %v\n%s", p.index, lifetime(), text)
 	case err != nil || !strings.Contains(out.String(), "--- PASS: "+t.Name()+" "):
 		t.Errorf("machine %d: %v\n%s", p.index, err, text)
 	default:
@@ -92,6 +98,9 @@ func tidy(out string) string {
 // change those of its network, and no others.
 func furnish(t *testing.T) {
 	t.Helper()
+	if os.Getpid() != 1 {
+		t.Fatal(within + " is set, but this is no machine of the suite")
+	}
 	const quiet = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
 	steps := []struct {
 		source, at, kind string
