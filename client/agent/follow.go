@@ -107,6 +107,9 @@ func (f *follower) watch(in evidence.Inputs) {
 	}
 	if in.Firewall {
 		set("packet filter", w.SetFirewall(f.signal))
+		if err := w.SetSecurityCenter(f.signal); err != nil { // a server has none
+			f.agent.cfg.Log.Debug("watch the security center; a poll does alone", "signal", f.signal, "error", err)
+		}
 	}
 	if f.signal == fact.SignalDisk {
 		set("mounts", w.SetMounts(f.signal))

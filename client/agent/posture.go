@@ -23,6 +23,7 @@ type Watch interface {
 	SetFiles(kind string, paths []string) error
 	SetRegistry(kind string, keys []string) error
 	SetServices(kind string, names []string) error
+	SetSecurityCenter(kind string) error
 	SetMounts(kind string) error
 	SetFirewall(kind string) error
 	SetUevents(kind string) error
@@ -61,6 +62,9 @@ func (a *Agent) posture(ctx context.Context) {
 		}
 		if err := a.cfg.Watch.SetServices(fact.SignalEDR, services(a.cfg.Catalogue)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			a.cfg.Log.Warn("watch the services of products; a poll does alone", "error", err)
+		}
+		if err := a.cfg.Watch.SetSecurityCenter(fact.SignalEDR); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+			a.cfg.Log.Debug("watch the security center; a poll does alone", "error", err)
 		}
 	}
 	followers := map[string]*follower{}

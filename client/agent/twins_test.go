@@ -437,6 +437,7 @@ func (w *watchTwin) SetFirewall(string) error {
 
 func (w *watchTwin) SetRegistry(string, []string) error { return errors.ErrUnsupported }
 func (w *watchTwin) SetServices(string, []string) error { return errors.ErrUnsupported }
+func (w *watchTwin) SetSecurityCenter(string) error     { return errors.ErrUnsupported }
 func (w *watchTwin) SetMounts(string) error             { return errors.ErrUnsupported }
 func (w *watchTwin) SetUevents(string) error            { return errors.ErrUnsupported }
 

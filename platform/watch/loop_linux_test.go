@@ -245,6 +245,7 @@ func TestWhatLinuxDoesNotTell(t *testing.T) {
 	for name, err := range map[string]error{
 		"the registry": w.SetRegistry(kind, []string{`HKLM\SOFTWARE`}),
 		"services":     w.SetServices(kind, []string{"mpssvc"}),
+		"security":     w.SetSecurityCenter(kind),
 	} {
 		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)

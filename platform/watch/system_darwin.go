@@ -153,3 +153,7 @@ func (s *system) close() error {
 	})
 	return errors.Join(urgent, calm)
 }
+
+func (s *system) setSecurityCenter(string) error {
+	return unsupported("the security center", "it is part of Windows")
+}

@@ -109,3 +109,7 @@ func (s *system) setServices(string, []string) error {
 func (s *system) close() error {
 	return errors.Join(s.calm.close(), s.starts.close(), s.ends.close())
 }
+
+func (s *system) setSecurityCenter(string) error {
+	return unsupported("the security center", "it is part of Windows")
+}

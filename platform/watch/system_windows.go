@@ -5,11 +5,12 @@ package watch
 // to be taken together.
 type system struct {
 	urgent, calm *pool
-	procs        procs    // of urgent
-	services     services // of urgent
-	keys         keys     // of calm
-	executables  *folders // of calm
-	files        *folders // of calm
+	procs        procs          // of urgent
+	services     services       // of urgent
+	keys         keys           // of calm
+	executables  *folders       // of calm
+	files        *folders       // of calm
+	security     securityCenter // of calm
 }
 
 // The settings of Windows Defender Firewall: what is set on the machine, what a
@@ -25,6 +26,7 @@ func newSystem(send tell) (*system, error) {
 	s.procs = procs{pool: s.urgent, watched: map[*source]procWatch{}}
 	s.services = services{pool: s.urgent, wanted: map[serviceTarget]bool{}, subscribed: map[string]*subscription{}}
 	s.keys = keys{pool: s.calm, watched: map[keyTarget]*keyWatch{}}
+	s.security = securityCenter{pool: s.calm, kinds: map[string]bool{}}
 	s.executables = newFolders(s.calm, CauseReplaced)
 	s.files = newFolders(s.calm, CauseFile)
 	return s, nil
@@ -56,6 +58,10 @@ func (s *system) setServices(kind string, names []string) error {
 	return s.urgent.do(func() error { return s.services.set(kind, names) })
 }
 
+func (s *system) setSecurityCenter(kind string) error {
+	return s.calm.do(func() error { return s.security.add(kind) })
+}
+
 func (s *system) setMounts(string) error {
 	return unsupported("mounts", "volumes are told to windows and services only")
 }
@@ -67,6 +73,7 @@ func (s *system) setUevents(string) error {
 func (s *system) close() (err error) {
 	s.urgent.close(func() { err = s.services.closeAll() })
 	s.calm.close(func() {
+		s.security.closeAll()
 		s.keys.closeAll()
 		s.executables.closeAll()
 		s.files.closeAll()

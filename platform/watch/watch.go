@@ -22,6 +22,7 @@ const (
 	CauseRegistry = "registry" // a watched key of the registry, or one below it, was changed
 	CauseService  = "service"  // a watched service changed its state, or was added or deleted
 	CauseDevice   = "device"   // a block device was added, changed or taken away
+	CauseSecurity = "security" // the system's list of security products says something else
 	CauseLost     = "lost"     // the system dropped notices: anything may have changed
 )
 
@@ -129,6 +130,10 @@ func (w *Watcher) SetServices(kind string, names []string) error {
 // as the kernel of Linux tells it: disks, partitions and what the device mapper
 // makes of them.
 func (w *Watcher) SetUevents(kind string) error { return w.sys.setUevents(kind) }
+
+// SetSecurityCenter tells a kind when Windows Security Center says something
+// else of antivirus or firewall products.
+func (w *Watcher) SetSecurityCenter(kind string) error { return w.sys.setSecurityCenter(kind) }
 
 // Close ends the watching and returns when the goroutines have ended.
 func (w *Watcher) Close() error {

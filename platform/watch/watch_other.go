@@ -20,4 +20,5 @@ func (*system) setFirewall(string) error           { return unsupported("the fir
 func (*system) setRegistry(string, []string) error { return unsupported("the registry", why) }
 func (*system) setServices(string, []string) error { return unsupported("services", why) }
 func (*system) setUevents(string) error            { return unsupported("devices", why) }
+func (*system) setSecurityCenter(string) error     { return unsupported("the security center", why) }
 func (*system) close() error                       { return nil }

@@ -269,6 +269,22 @@ func TestFilesOfWindows(t *testing.T) {
 	}
 }
 
+// TestSecurityCenter sees that the Security Center is either listened to or
+// refused with what is missing: Wine and servers have none.
+func TestSecurityCenter(t *testing.T) {
+	w := start(t)
+	wine := windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+	for range 2 {
+		err := w.SetSecurityCenter(kind)
+		if wine && !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("without wscapi.dll: %v", err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "security center") {
+			t.Error(err)
+		}
+	}
+}
+
 func TestWhatWindowsDoesNotTell(t *testing.T) {
 	w := start(t)
 	for name, err := range map[string]error{"mounts": w.SetMounts(kind), "devices": w.SetUevents(kind)} {

@@ -16,7 +16,7 @@ failed=()
 while IFS=: read -r file decl; do
   name=${decl#func }
   echo "fuzz $(dirname "$file") $name for ${FUZZTIME:-30s}"
-  go test -run '^$' -fuzz "^${name}\$" -fuzztime "${FUZZTIME:-30s}" "$(dirname "$file")" || failed+=("$name")
+  go test -run '^$' -fuzzminimizetime 5x -fuzz "^${name}\$" -fuzztime "${FUZZTIME:-30s}" "$(dirname "$file")" || failed+=("$name")
 done <<<"$targets"
 
 if [ ${#failed[@]} -gt 0 ]; then

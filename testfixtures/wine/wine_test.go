@@ -123,6 +123,7 @@ func TestLiveMachine(t *testing.T) {
 	for i, o := range b.read(ctx, t, asked...) {
 		t.Run(strings.Join(o.Reading, " "), func(t *testing.T) { all[i].compare(t, o) })
 	}
+	t.Run("watching", func(t *testing.T) { testWatching(t, b) })
 }
 
 func (r reading) compare(t *testing.T, o outcome) {
