@@ -26,9 +26,9 @@ func capture(t testing.TB, name string) string {
 }
 
 const (
-	mainList     = aptLists + "/deb.debian.org_debian_dists_bookworm_"
-	securityList = aptLists + "/deb.debian.org_debian-security_dists_bookworm-security_"
-	sourceLines  = "deb http://deb.debian.org/debian bookworm main # main\ndeb [arch=amd64 signed-by=/x y] https://me:secret@deb.debian.org/debian-security/ bookworm-security main\n# deb http://other/ x main\ndeb-src http://src/debian bookworm main\n"
+	mainList     = aptLists + "/mirror.example.org_debian_dists_bookworm_"
+	securityList = aptLists + "/mirror.example.org_debian-security_dists_bookworm-security_"
+	sourceLines  = "deb http://mirror.example.org/debian bookworm main # main\ndeb [arch=amd64 signed-by=/x y] https://me:secret@mirror.example.org/debian-security/ bookworm-security main\n# deb http://other/ x main\ndeb-src http://src/debian bookworm main\n"
 )
 
 // recorded is a Debian machine as it was found, one day after its last refresh.
@@ -165,7 +165,7 @@ func TestApt(t *testing.T) {
 			m.Remove(securityList + "main_binary-amd64_Packages")
 		}}, "unknown: not-found", "unknown: not-found"},
 		{"no source of security updates", small{installed: zip, main: zip, edit: func(m *evidence.Memory) {
-			m.SetFile("/etc/apt/sources.list", "deb http://deb.debian.org/debian bookworm main\n")
+			m.SetFile("/etc/apt/sources.list", "deb http://mirror.example.org/debian bookworm main\n")
 			m.SetFile("/var/lib/apt/periodic/update-stamp", "")
 		}}, "false", "unknown: not-found"},
 		{"lists of a source no longer in use", small{installed: zip, main: zip, other: fix, release: other, edit: func(m *evidence.Memory) {
@@ -173,7 +173,7 @@ func TestApt(t *testing.T) {
 		}}, "false", "false"},
 		{"sources in stanzas", small{installed: zip, main: zip, security: fix, edit: func(m *evidence.Memory) {
 			m.Remove("/etc/apt/sources.list")
-			m.SetFile("/etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://deb.debian.org/debian\nSuites: bookworm\nComponents: main\n\nEnabled: no\nTypes: deb\nURIs: http://deb.debian.org/debian-security\nSuites: bookworm-security\nComponents: main\n")
+			m.SetFile("/etc/apt/sources.list.d/debian.sources", "Types: deb\nURIs: http://mirror.example.org/debian\nSuites: bookworm\nComponents: main\n\nEnabled: no\nTypes: deb\nURIs: http://mirror.example.org/debian-security\nSuites: bookworm-security\nComponents: main\n")
 			m.SetFile("/var/lib/apt/periodic/update-stamp", "")
 		}}, "false", "unknown: not-found"},
 		{"a list that is refused", small{installed: zip, main: zip, edit: func(m *evidence.Memory) {
