@@ -99,12 +99,16 @@ func (d *demo) twoStreams(ctx context.Context, name string) (wiki, board *lab.St
 }
 
 // answered takes a fresh lease for the second device and shows that its
-// handshake is answered while it lives.
+// handshake is answered while it lives. The device counts the lease from when
+// it asked, the gateway from a moment that is no later than the answer: so long
+// after its own end the device may still be answered.
 func (d *demo) answered(ctx context.Context) (lab.Leased, error) {
+	asked := d.world.Clock.Boot()
 	l, _, err := d.second.Ask(ctx, "wiki")
 	if err != nil {
 		return l, fmt.Errorf("second device: %w", err)
 	}
+	l.Plan.Until += d.world.Clock.Boot() - asked
 	_, err = l.Shake(ctx, d.world.Clock.Boot, quiet)
 	if err != nil {
 		err = fmt.Errorf("second device: a handshake under its lease stays unanswered: %w", err)
