@@ -70,7 +70,7 @@ func TestLargeInputs(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			m, begin := machine(), time.Now()
 			collect(t, m)
-			if took := time.Since(begin); took > 10*time.Second {
+			if took := time.Since(begin); took > 60*time.Second {
 				t.Errorf("took %v", took)
 			} else {
 				t.Log(took)

@@ -365,11 +365,11 @@ func TestHealthHangs(t *testing.T) {
 			<-ctx.Done()
 			return ctx.Err()
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*patience)
 		defer cancel()
 		began := time.Now()
 		s := Collect(ctx, m, shipped(t))
-		if took := time.Since(began); took > patience {
+		if took := time.Since(began); took > 8*patience {
 			t.Errorf("took %s", took)
 		}
 		wantFacts(t, s, "crowdstrike-falcon", "running true", "healthy unknown timeout", "version unknown timeout")
