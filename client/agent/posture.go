@@ -3,9 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
-	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/client/state"
@@ -248,7 +246,7 @@ func (w *watcher) reread(ctx context.Context, noticed time.Duration) {
 func (w *watcher) watched(ctx context.Context, procs []evidence.Process) ([]int, map[int]string) {
 	paths := slices.Clone(w.paths)
 	for _, p := range w.paths {
-		if real := w.resolve(ctx, p); real != p {
+		if real := evidence.Resolve(ctx, w.agent.cfg.Machine, p); real != p {
 			paths = append(paths, real)
 		}
 	}
@@ -261,36 +259,6 @@ func (w *watcher) watched(ctx context.Context, procs []evidence.Process) ([]int,
 		}
 	}
 	return pids, exe
-}
-
-// maxLinks bounds the steps of resolve.
-const maxLinks = 64
-
-// resolve follows the symbolic links of a path, part by part: the system names
-// a process by the file it was started from, a row may name a link to it.
-func (w *watcher) resolve(ctx context.Context, p string) string {
-	m := w.agent.cfg.Machine
-	if m.System() == evidence.Windows || !path.IsAbs(p) {
-		return p
-	}
-	at, rest := "/", strings.Split(path.Clean(p), "/")
-	for steps := 0; len(rest) > 0 && steps < maxLinks; steps++ {
-		next := path.Join(at, rest[0])
-		rest = rest[1:]
-		if next == at {
-			continue
-		}
-		target, err := m.ReadLink(ctx, next)
-		if err != nil { // not a link, or not there
-			at = next
-			continue
-		}
-		rest = append(strings.Split(target, "/"), rest...)
-		if path.IsAbs(target) {
-			at = "/"
-		}
-	}
-	return path.Join(at, path.Join(rest...))
 }
 
 // miss notes which products ought to run and do not: those that somebody

@@ -229,6 +229,3 @@ func commandReason(err error) fact.Reason {
 	}
 	return evidence.ReasonOf(err)
 }
-
-// CommandNames lists the names of Commands, sorted.
-func CommandNames() []string { return slices.Sorted(maps.Keys(Commands())) }

@@ -52,7 +52,7 @@ func (l *looker) process(o observe.Observation) {
 // found tells where a path leads if a regular file is there that may be read,
 // and otherwise sets why not.
 func (l *looker) found(o observe.Observation) (real string, ok bool) {
-	real = l.resolve(o.Path)
+	real = evidence.Resolve(l.ctx, l.machine, o.Path)
 	if real != o.Path && (l.forbid.Path(real) || observe.Readable(real) != nil) {
 		l.unknown(o, fact.ReasonRefused)
 		return "", false
@@ -172,34 +172,4 @@ func (l *looker) signature(program string) (signature, error) {
 		return s, &evidence.Error{Reason: fact.ReasonUnreadable, Op: "read the signature of a program", Err: fmt.Errorf("answer: %w", err)}
 	}
 	return s, nil
-}
-
-// maxLinks bounds the steps of resolve.
-const maxLinks = 64
-
-// resolve follows the symbolic links of a path, part by part, as the system
-// does. Where it cannot, the path stays as it is. Windows says of no file where
-// it leads.
-func (l *looker) resolve(p string) string {
-	if l.machine.System() == evidence.Windows {
-		return p
-	}
-	at, todo := "/", strings.Split(p, "/")
-	for steps := 0; len(todo) > 0 && steps < maxLinks; steps++ {
-		next := path.Join(at, todo[0])
-		todo = todo[1:]
-		if next == at {
-			continue
-		}
-		target, err := l.machine.ReadLink(l.ctx, next)
-		if err != nil {
-			at = next
-			continue
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-		if strings.HasPrefix(target, "/") {
-			at = "/"
-		}
-	}
-	return path.Join(at, path.Join(todo...))
 }

@@ -2,9 +2,7 @@ package edr
 
 import (
 	"context"
-	"path"
 	"slices"
-	"strings"
 
 	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
@@ -120,7 +118,7 @@ func (l *looker) trusted(info evidence.Info, runAs string) verdict {
 func (l *looker) runs(ctx context.Context, row observe.EDRRow, executable string) verdict {
 	real := executable
 	if l.sys.links {
-		real = l.resolve(ctx, executable)
+		real = evidence.Resolve(ctx, l.machine, executable)
 	}
 	out := no(fact.ReasonNotRunning)
 	for _, p := range l.processes {
@@ -152,33 +150,6 @@ func (l *looker) counts(p evidence.Process, runAs string) verdict {
 		return odd(fact.ReasonOddOwner)
 	}
 	return yes()
-}
-
-// maxLinks bounds the steps of resolve.
-const maxLinks = 64
-
-// resolve follows the symbolic links of a path, part by part, as the system
-// does when it starts a program: /bin/x is /usr/bin/x on most systems. Where it
-// cannot, the path stays as it is.
-func (l *looker) resolve(ctx context.Context, p string) string {
-	at, todo := "/", strings.Split(p, "/")
-	for steps := 0; len(todo) > 0 && steps < maxLinks; steps++ {
-		next := path.Join(at, todo[0])
-		todo = todo[1:]
-		if next == at {
-			continue
-		}
-		target, err := l.machine.ReadLink(ctx, next)
-		if err != nil {
-			at = next
-			continue
-		}
-		todo = append(strings.Split(target, "/"), todo...)
-		if strings.HasPrefix(target, "/") {
-			at = "/"
-		}
-	}
-	return at
 }
 
 // signed checks a program's signature where the system can be asked: a program

@@ -128,7 +128,7 @@ func BenchmarkEventToReport(b *testing.B) {
 	defer w.Close()
 	c := collector(b, machine.New(machine.Config{}))
 	c.Read(b.Context())
-	for _, signal := range []string{fact.SignalOS, fact.SignalPatch, fact.SignalDisk, fact.SignalIntegrity, fact.SignalEnrolment} {
+	for _, signal := range c.Signals() {
 		b.Run(signal, func(b *testing.B) {
 			path := filepath.Join(b.TempDir(), "input")
 			if err := w.SetFiles(signal, append(c.Inputs(signal).Files, path)); err != nil {
