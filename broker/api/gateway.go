@@ -95,4 +95,5 @@ const (
 	CauseExpired  = "expired"
 	CauseRevoked  = "revoked"
 	CauseStopping = "gateway-stopping"
+	CausePaused   = "paused" // the person's own wish; only the broker's record says so
 )

@@ -90,6 +90,7 @@ type header struct {
 	StatusID     int        `json:"status_id,omitempty"`
 	Status       string     `json:"status,omitempty"`
 	StatusCode   string     `json:"status_code,omitempty"`
+	StatusDetail string     `json:"status_detail,omitempty"`
 	Metadata     metadata   `json:"metadata"`
 }
 

@@ -72,6 +72,7 @@ const (
 type TunnelActivity struct {
 	Activity  int // TunnelOpen, TunnelClose, TunnelRenew
 	Cause     string
+	Detail    string // in words, such as the reason a person gave
 	Tunnel    string // id
 	App       string // id
 	Gateway   string // id

@@ -68,7 +68,7 @@ func (s *Server) decide(ctx context.Context, c caller, token string, origin neti
 		return api.Answer{}, nil, s.whyNoLease(ctx, c, err)
 	}
 	w := s.tellGateways(ctx, c.session.ID, g, false)
-	s.recordDecision(ctx, e.Device, c.session.Person, d, g)
+	s.recordDecision(ctx, e, c.session.Person, d, g)
 	return s.answer(d, g, e), w, nil
 }
 

@@ -108,7 +108,7 @@ func (s *Server) endLocked(ctx context.Context, session string, ts []store.Tunne
 	}
 	err := s.sendGrants(ctx, session, gateways, nil)
 	for _, t := range ts { // last: a disk that takes nothing must not delay the closing
-		s.recordTunnel(ctx, audit.TunnelClose, t, cause)
+		s.recordTunnel(ctx, audit.TunnelClose, t, cause, "")
 	}
 	return err
 }

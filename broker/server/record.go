@@ -27,9 +27,9 @@ func (s *Server) recordSignIn(d store.Device, in verify.SignIn, refused string) 
 	s.noted(s.cfg.Audit.Authentication(audit.Authentication{Activity: audit.Logon, Person: in.Person, Device: auditDevice(d), ACR: in.ACR, Refused: refused}))
 }
 
-func (s *Server) recordTunnel(ctx context.Context, activity int, t store.Tunnel, cause string) {
+func (s *Server) recordTunnel(ctx context.Context, activity int, t store.Tunnel, cause, detail string) {
 	a := audit.TunnelActivity{
-		Activity: activity, Cause: cause, Tunnel: t.ID, App: t.AppID, Gateway: t.GatewayID, Device: audit.Device{ID: t.DeviceID},
+		Activity: activity, Cause: cause, Detail: detail, Tunnel: t.ID, App: t.AppID, Gateway: t.GatewayID, Device: audit.Device{ID: t.DeviceID},
 		Session: t.SessionID, PublicKey: t.PublicKey, Lease: t.LeaseID, LeaseEnds: t.LeaseEnds,
 	}
 	if ses, err := s.cfg.Store.SessionByID(ctx, t.SessionID); err == nil {
@@ -39,12 +39,16 @@ func (s *Server) recordTunnel(ctx context.Context, activity int, t store.Tunnel,
 }
 
 // recordDecision writes what changed; a plain renewal changes nothing.
-func (s *Server) recordDecision(ctx context.Context, device store.Device, person api.Person, d policy.Decision, g issuer.Given) {
+func (s *Server) recordDecision(ctx context.Context, e verify.Evidence, person api.Person, d policy.Decision, g issuer.Given) {
+	cause := api.CauseRevoked
+	if e.Pause != "" {
+		cause = api.CausePaused
+	}
 	for _, t := range g.Ended {
-		s.recordTunnel(ctx, audit.TunnelClose, t, api.CauseRevoked)
+		s.recordTunnel(ctx, audit.TunnelClose, t, cause, e.Pause)
 	}
 	for _, t := range g.Opened {
-		s.recordTunnel(ctx, audit.TunnelOpen, t, "")
+		s.recordTunnel(ctx, audit.TunnelOpen, t, "", "")
 	}
 	if len(g.Ended)+len(g.Opened) == 0 {
 		return
@@ -55,7 +59,7 @@ func (s *Server) recordDecision(ctx context.Context, device store.Device, person
 			activity = audit.Solved
 		}
 		s.noted(s.cfg.Audit.ComplianceFinding(audit.ComplianceFinding{
-			Activity: activity, Device: auditDevice(device), Person: person, Code: c.Code, Name: c.Name, Outcome: c.Outcome, Enforced: c.Enforced, Missing: c.Missing, Remedy: c.Remedy.Text,
+			Activity: activity, Device: auditDevice(e.Device), Person: person, Code: c.Code, Name: c.Name, Outcome: c.Outcome, Enforced: c.Enforced, Missing: c.Missing, Remedy: c.Remedy.Text,
 		}))
 	}
 }

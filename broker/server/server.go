@@ -206,7 +206,7 @@ func (s *Server) Run(ctx context.Context) error {
 			s.cfg.Log.Error("expire leases", "error", err)
 		}
 		for _, e := range ended {
-			s.recordTunnel(ctx, audit.TunnelClose, e, api.CauseExpired)
+			s.recordTunnel(ctx, audit.TunnelClose, e, api.CauseExpired, "")
 		}
 	}
 }

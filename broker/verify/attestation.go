@@ -23,6 +23,7 @@ type Evidence struct {
 	Digest    string
 	Wanted    map[string]string // app → WireGuard public key
 	Unusable  []string
+	Pause     string // the person's reason for having everything closed; "" when not paused
 	NextNonce string
 }
 
@@ -61,7 +62,7 @@ func (v *Verifier) Attestation(ctx context.Context, jkt, token string) (Evidence
 		return Evidence{}, err
 	}
 	d.NonceGen, d.Seq, d.ReportDigest, d.ReportAt = gen, a.Seq, a.ReportDigest, a.ReportAt
-	return Evidence{Device: d, Report: report, Digest: a.ReportDigest, Wanted: wanted, Unusable: c.Unusable, NextNonce: v.Nonce(d)}, nil
+	return Evidence{Device: d, Report: report, Digest: a.ReportDigest, Wanted: wanted, Unusable: c.Unusable, Pause: c.Pause, NextNonce: v.Nonce(d)}, nil
 }
 
 // tunnelKeys takes the keys of the wanted apps in the one spelling that a

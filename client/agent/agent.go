@@ -13,6 +13,7 @@ import (
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/brokerclient"
+	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/signin"
 	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/platform/clock"
@@ -73,6 +74,8 @@ type Config struct {
 	Version   string
 	Socket    string
 	KeyKind   string // where the device key lives
+	Managed   localapi.Managed
+	Settings  localapi.Config // effective settings, without secrets
 	Log       *slog.Logger
 }
 
@@ -89,10 +92,15 @@ type Agent struct {
 	signing chan struct{} // holds one token while a sign-in is being finished
 
 	observing *observing
+	checking  chan struct{}      // holds one token while somebody has the machine read again
+	products  chan chan struct{} // asks the product watcher to look; closed when it has
+	history   history
+	round     atomic.Int64 // counts readings that somebody asked for
 
 	snap atomic.Pointer[snapshot]
 
 	mu        sync.Mutex
+	stepped   chan struct{} // closed and replaced after every step of the writer
 	changed   chan struct{} // closed and replaced whenever the status changed
 	revision  int64
 	enrolErr  error         // why enrolment has not succeeded, or the broker could not be asked at the start
@@ -110,6 +118,7 @@ type occurred struct {
 	signIn   *signIn       // that begins with the event
 	asker    *ipc.Peer     // the OS user who wants it; nil: no user does
 	observed time.Time     // of an answer: the oldest reading in the report that it answers
+	round    int64         // of an answer: checks that its report knows of
 	done     chan<- error  // takes one answer when everything is carried out; may be nil
 }
 
@@ -124,13 +133,15 @@ type signIn struct {
 type snapshot struct {
 	state    state.State
 	observed time.Time // oldest reading in the last accepted attestation
+	round    int64     // of checks that the report of that attestation knows of
 	clientMS float64   // of the last revocation
 }
 
 // New makes an agent; Run starts it.
 func New(cfg Config) *Agent {
 	a := &Agent{
-		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}),
+		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}), stepped: make(chan struct{}),
+		checking: make(chan struct{}, 1), products: make(chan chan struct{}),
 		observing: newObserving(cfg),
 		read:      make(chan struct{}), expiry: make(chan struct{}, 1), ended: make(chan struct{}), signing: make(chan struct{}, 1),
 		// Anywhere: who still waits for a change of the agent before must not
@@ -188,6 +199,7 @@ var errEnded = errors.New("the agent is stopping")
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	a.history.add(localapi.Happening{At: a.cfg.Clock.Now(), Event: localapi.EventStarted})
 	if o := a.cfg.Observe; o.Broker != nil {
 		a.takeObservations(o.Broker.KeptObservations())
 		a.work.Go(func() { a.observe(ctx) })

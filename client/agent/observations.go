@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/posture/observe"
 )
@@ -56,6 +57,7 @@ type observing struct {
 	waiting []chan struct{} // closed when an asking that began later is over
 	last    chan struct{}   // newest of all that ever waited
 	rowsNow []observe.EDRRow
+	listNow []observe.Observation
 }
 
 // newRows is a catalogue for the product watcher, which closes done once it
@@ -66,7 +68,7 @@ type newRows struct {
 }
 
 func newObserving(cfg Config) *observing {
-	return &observing{nudge: make(chan struct{}, 1), rows: make(chan newRows), rowsNow: cfg.Catalogue}
+	return &observing{nudge: make(chan struct{}, 1), rows: make(chan newRows), rowsNow: cfg.Catalogue, listNow: cfg.Observe.Local}
 }
 
 // catalogue is the rows in force.
@@ -74,6 +76,27 @@ func (a *Agent) catalogue() []observe.EDRRow {
 	a.observing.mu.Lock()
 	defer a.observing.mu.Unlock()
 	return a.observing.rowsNow
+}
+
+// observedPrograms gives the programs of which observations want to know
+// whether they run, by the observations' ids. What the settings forbid is not
+// watched either, nor is what a path leads to by a link but could not have named.
+func (a *Agent) observedPrograms(ctx context.Context) map[string]string {
+	a.observing.mu.Lock()
+	list := a.observing.listNow
+	a.observing.mu.Unlock()
+	forbid, system := a.cfg.Observe.Forbid, string(a.cfg.Machine.System())
+	out := map[string]string{}
+	for _, o := range list {
+		if o.Kind != observe.KindProcess || !o.On(system) || forbid.Observation(o) {
+			continue
+		}
+		if real := evidence.Resolve(ctx, a.cfg.Machine, o.Path); real != o.Path && (forbid.Path(real) || observe.Readable(real) != nil) {
+			continue
+		}
+		out[o.ID] = o.Path
+	}
+	return out
 }
 
 // askObservations has the broker asked.
@@ -223,7 +246,7 @@ func (a *Agent) takeObservations(doc observe.Document) []observe.EDRRow {
 	}
 	a.observing.mu.Lock()
 	defer a.observing.mu.Unlock()
-	a.observing.rowsNow = rows
+	a.observing.rowsNow, a.observing.listNow = rows, list
 	return rows
 }
 
@@ -254,13 +277,7 @@ func joined[T any](list, more []T, fits func(...[]T) error, left func(T, error))
 
 // recatalogue makes the product watcher follow other rows.
 func (w *watcher) recatalogue(ctx context.Context, rows []observe.EDRRow) {
-	a := w.agent
-	w.paths = executables(rows, a.cfg.Machine.System())
-	if a.cfg.Watch != nil {
-		if err := a.cfg.Watch.SetExecutables(fact.SignalEDR, w.paths); err != nil {
-			a.cfg.Log.Warn("watch for starting products; a poll does alone", "error", err)
-		}
-	}
+	w.declare(rows)
 	w.retry = 0
-	w.look(ctx, a.cfg.Clock.Boot())
+	w.look(ctx, w.agent.cfg.Clock.Boot())
 }

@@ -37,7 +37,7 @@ const (
 	missingRare = 10 * time.Second
 )
 
-// settle is how soon after a start was noticed the product is looked for: an
+// settle is how soon after a start was noticed the program is looked for: an
 // executable is opened a little before its process shows it.
 var settle = []time.Duration{2 * time.Millisecond, 5 * time.Millisecond, 15 * time.Millisecond, 50 * time.Millisecond, 150 * time.Millisecond, 400 * time.Millisecond}
 
@@ -51,16 +51,11 @@ func (a *Agent) slower() []string {
 // posture reads the machine once, then again whenever something tells that it
 // may have changed. Slow readings go beside, so that they never delay this.
 func (a *Agent) posture(ctx context.Context) {
-	w := watcher{agent: a, paths: executables(a.catalogue(), a.cfg.Machine.System()), seen: map[string]bool{}}
+	w := watcher{agent: a, seen: map[string]bool{}}
+	w.declare(a.catalogue())
 	var told <-chan watch.Event
 	if a.cfg.Watch != nil {
 		told = a.cfg.Watch.Events()
-		if err := a.cfg.Watch.SetExecutables(fact.SignalEDR, w.paths); err != nil {
-			a.cfg.Log.Warn("watch for starting products; a poll does alone", "error", err)
-		}
-		if err := a.cfg.Watch.SetServices(fact.SignalEDR, services(a.cfg.Catalogue)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
-			a.cfg.Log.Warn("watch the services of products; a poll does alone", "error", err)
-		}
 		if err := a.cfg.Watch.SetSecurityCenter(fact.SignalEDR); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			a.cfg.Log.Debug("watch the security center; a poll does alone", "error", err)
 		}
@@ -84,16 +79,19 @@ func (a *Agent) posture(ctx context.Context) {
 				break
 			}
 			if f, ok := followers[e.Kind]; ok {
-				f.tell(e.At)
+				f.tell(e)
 				break
 			}
 			w.told(ctx, e)
 		case next := <-a.observing.rows:
 			w.recatalogue(ctx, next.rows)
 			if f, ok := followers[fact.SignalCustom]; ok {
-				f.tell(a.cfg.Clock.Boot())
+				f.tell(watch.Event{Kind: fact.SignalCustom, At: a.cfg.Clock.Boot()})
 			}
 			close(next.done)
+		case looked := <-a.products:
+			w.look(ctx, a.cfg.Clock.Boot())
+			close(looked)
 		case <-timer.C():
 			w.look(ctx, a.cfg.Clock.Boot())
 		}
@@ -161,6 +159,21 @@ type watcher struct {
 	missing map[string]time.Duration // products that ought to run and do not, since when
 }
 
+// declare watches for what the rows declare, in place of what was declared before.
+func (w *watcher) declare(rows []observe.EDRRow) {
+	a := w.agent
+	w.paths = executables(rows, a.cfg.Machine.System())
+	if a.cfg.Watch == nil {
+		return
+	}
+	if err := a.cfg.Watch.SetExecutables(fact.SignalEDR, w.paths); err != nil {
+		a.cfg.Log.Warn("watch for starting products; a poll does alone", "error", err)
+	}
+	if err := a.cfg.Watch.SetServices(fact.SignalEDR, services(rows)); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		a.cfg.Log.Warn("watch the services of products; a poll does alone", "error", err)
+	}
+}
+
 // next is when to look without having been told.
 func (w *watcher) next() time.Duration {
 	now := w.agent.cfg.Clock.Boot()
@@ -204,29 +217,18 @@ func (w *watcher) look(ctx context.Context, noticed time.Duration) {
 		w.reread(ctx, noticed)
 		return
 	}
-	pids, exe := w.running(ctx)
+	now := w.agent.processesOf(ctx, w.paths)
 	for range maxLooks {
-		if err := w.agent.cfg.Watch.SetProcesses(fact.SignalEDR, pids, exe); err != nil {
+		if err := w.agent.cfg.Watch.SetProcesses(fact.SignalEDR, now.pids, now.exe); err != nil {
 			w.agent.cfg.Log.Warn("watch processes; a poll does alone", "error", err)
 		}
 		w.reread(ctx, noticed)
-		before := pids
-		if pids, exe = w.running(ctx); slices.Equal(before, pids) {
+		before := now.pids
+		if now = w.agent.processesOf(ctx, w.paths); slices.Equal(before, now.pids) {
 			return
 		}
 	}
 	w.retry = 0
-}
-
-// running lists the processes of declared products, by number.
-func (w *watcher) running(ctx context.Context) ([]int, map[int]string) {
-	procs, err := w.agent.cfg.Machine.Processes(ctx)
-	if err != nil {
-		w.agent.cfg.Log.Debug("list processes", "error", err)
-	}
-	pids, exe := w.watched(ctx, procs)
-	slices.Sort(pids)
-	return pids, exe
 }
 
 // reread reads the signal and hands on what changed.
@@ -240,25 +242,6 @@ func (w *watcher) reread(ctx context.Context, noticed time.Duration) {
 	if len(changes) > 0 {
 		w.agent.report(ctx, changes, noticed)
 	}
-}
-
-// watched picks the processes of declared products.
-func (w *watcher) watched(ctx context.Context, procs []evidence.Process) ([]int, map[int]string) {
-	paths := slices.Clone(w.paths)
-	for _, p := range w.paths {
-		if real := evidence.Resolve(ctx, w.agent.cfg.Machine, p); real != p {
-			paths = append(paths, real)
-		}
-	}
-	var pids []int
-	exe := map[int]string{}
-	for _, p := range procs {
-		if !p.Deleted && slices.Contains(paths, p.Executable) {
-			pids = append(pids, p.PID)
-			exe[p.PID] = p.Executable
-		}
-	}
-	return pids, exe
 }
 
 // miss notes which products ought to run and do not: those that somebody

@@ -246,10 +246,15 @@ func (a *Agent) CancelSignIn(_ context.Context, peer ipc.Peer, id string) error 
 }
 
 // SignOut closes everything, ends the session, and returns when that is done
-// here; the broker is told beside.
+// here; the broker is told beside. An administrator of the machine may end a
+// session that is not theirs.
 func (a *Agent) SignOut(ctx context.Context, peer ipc.Peer) error {
 	now := a.cfg.Clock.Boot()
-	return a.ask(ctx, occurred{event: state.SignedOut{At: now, Cause: state.CauseSignedOut}, noticed: now, asker: &peer})
+	o := occurred{event: state.SignedOut{At: now, Cause: state.CauseSignedOut}, noticed: now, asker: &peer}
+	if a.notOwner(peer) != nil && peer.Known && peer.Class == ipc.ClassAdministrator {
+		o.event, o.asker = state.SignedOut{At: now, Cause: state.CauseByAdmin}, nil
+	}
+	return a.ask(ctx, o)
 }
 
 // Owner is the OS user whose session it is.

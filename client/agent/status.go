@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/state"
+	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/tunnel/engine"
 )
@@ -25,7 +25,7 @@ func sameFace(a, b state.State) bool {
 		a.LastRevocation != b.LastRevocation || !sameApps(a, b) {
 		return false
 	}
-	if !reflect.DeepEqual(a.Session.Person, b.Session.Person) || !reflect.DeepEqual(a.Rejection, b.Rejection) ||
+	if !reflect.DeepEqual(a.Session.Person, b.Session.Person) || !reflect.DeepEqual(a.Rejection, b.Rejection) || !reflect.DeepEqual(a.Pause, b.Pause) ||
 		!reflect.DeepEqual(a.Checks, b.Checks) || !reflect.DeepEqual(a.Forecast, b.Forecast) {
 		return false
 	}
@@ -48,7 +48,7 @@ func (a *Agent) Status() localapi.Status {
 	snap := a.snap.Load()
 	s, now := snap.state, a.cfg.Clock.Boot()
 	out := localapi.Status{
-		Revision: rev, Version: a.cfg.Version, Scope: a.cfg.Scope, Socket: a.cfg.Socket, State: s.Headline(now),
+		Revision: rev, Version: a.cfg.Version, API: localapi.API, Managed: a.cfg.Managed, Scope: a.cfg.Scope, Socket: a.cfg.Socket, State: s.Headline(now),
 		Broker: localapi.Broker{URL: a.cfg.BrokerURL, Reachable: reachable, ClockSkewMS: skew.Milliseconds()},
 		Device: a.device(), Posture: posture(s, snap.observed),
 	}
@@ -57,15 +57,24 @@ func (a *Agent) Status() localapi.Status {
 		p := s.Session.Person
 		out.User = &localapi.User{Subject: p.Subject, Email: p.Email, Name: p.Name}
 		out.Apps = a.apps(s, eng, now)
+		if kept, ok := a.cfg.Broker.Session(); ok && !kept.Ends.IsZero() {
+			out.SessionEnds = kept.Ends.Add(skew)
+		}
+	}
+	if p := s.Pause; p != nil {
+		out.Pause = &localapi.Pause{Reason: p.Reason, Since: a.wall(p.Since, now), Until: a.wall(p.Until, now)}
 	}
 	for _, f := range s.Forecast {
 		out.Forecast = append(out.Forecast, localapi.Forecast{Code: f.Code, Name: f.Name, From: f.From, Apps: f.Apps, Remedy: localapi.Remedy(f.Remedy)})
 	}
 	if r := s.LastRevocation; r != nil {
-		out.LastRevocation = &localapi.Revocation{Cause: cause(*r), App: strings.Join(r.Apps, ","), At: a.cfg.Clock.Now().Add(r.At - now), ClientMS: snap.clientMS}
+		out.LastRevocation = &localapi.Revocation{Cause: cause(*r), App: strings.Join(r.Apps, ","), At: a.wall(r.At, now), ClientMS: snap.clientMS, Code: r.Cause, Facts: r.Facts}
 	}
 	return out.Filled()
 }
+
+// wall is a moment of the boot clock on the wall clock.
+func (a *Agent) wall(at, now time.Duration) time.Time { return a.cfg.Clock.Now().Add(at - now) }
 
 func (a *Agent) device() localapi.Device {
 	r := a.cfg.Broker.Record()
@@ -198,7 +207,7 @@ func (a *Agent) WaitChange(ctx context.Context, after int64) localapi.Status {
 // Posture is what was last read of this machine.
 func (a *Agent) Posture(context.Context) (localapi.Reading, error) {
 	rights := localapi.RightsUser
-	if os.Geteuid() == 0 {
+	if ipc.Self().Class == ipc.ClassAdministrator {
 		rights = localapi.RightsSystem
 	}
 	return localapi.Reading{Report: a.cfg.Posture.Last(), Rights: rights}, nil

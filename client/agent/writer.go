@@ -33,6 +33,7 @@ type writer struct {
 	stream   context.CancelFunc // of the broker's events
 	digest   string             // of the last accepted report
 	observed time.Time          // oldest reading of that report
+	round    int64              // of checks that that report knows of
 	clientMS float64
 }
 
@@ -98,6 +99,7 @@ func (w *writer) take(ctx context.Context, o occurred) {
 	}
 	w.listen(ctx)
 	w.show(before)
+	w.chronicle(before, o)
 	w.remember(before, o.signIn != nil)
 }
 
@@ -107,13 +109,13 @@ func (w *writer) noteAnswer(before state.State, o occurred) {
 	if !ok || before.Flight == nil || before.Flight.ID != e.Flight || w.state.Flight != nil && w.state.Flight.ID == e.Flight {
 		return
 	}
-	w.digest, w.observed = e.Answer.ReportDigest, o.observed
+	w.digest, w.observed, w.round = e.Answer.ReportDigest, o.observed, o.round
 }
 
 // show lets others see the state, and tells them if it looks different.
 func (w *writer) show(before state.State) {
 	a, s := w.agent, w.state
-	was := a.snap.Swap(&snapshot{state: s, observed: w.observed, clientMS: w.clientMS})
+	was := a.snap.Swap(&snapshot{state: s, observed: w.observed, round: w.round, clientMS: w.clientMS})
 	if !sameFace(before, s) || !was.observed.Equal(w.observed) {
 		a.tell()
 	}
@@ -180,7 +182,8 @@ func (w *writer) forget(ctx context.Context) {
 		a.cfg.Log.Error("forget session", "error", err)
 	}
 	a.keys.Retire(nil)
-	w.digest, w.observed = "", time.Time{}
+	a.history.forget()
+	w.digest, w.observed, w.round = "", time.Time{}, 0
 	w.revoke(ctx, handle)
 }
 
@@ -206,21 +209,24 @@ const firstReading = 6 * time.Second
 func (w *writer) attest(ctx context.Context, e state.Attest) {
 	w.cancelFlight()
 	a := w.agent
-	in := brokerclient.Attestation{LastDigest: w.digest, Wanted: w.wanted(e.Keys)}
+	in := brokerclient.Attestation{LastDigest: w.digest, Wanted: w.wanted(e.Keys), Pause: e.Pause}
 	a.keys.Retire(e.Keys)
 	flight, cancel := context.WithCancel(ctx)
 	w.flight = cancel
 	a.work.Go(func() {
 		defer cancel()
 		a.awaitReading(flight)
+		round := a.round.Load()
 		in.Report = a.cfg.Posture.Last()
+		in.OnSend = func(payload []byte) { a.history.send(e.Flight, a.cfg.Clock.Now(), payload, in.Report) }
 		answer, sent, err := a.cfg.Broker.Attest(flight, in)
 		if flight.Err() != nil {
 			return // cancelled: whatever came of it is not heard
 		}
 		now := a.cfg.Clock.Boot()
 		var no *apiclient.Rejected
-		o := occurred{noticed: now, observed: oldest(in.Report)}
+		a.history.answered(e.Flight, err)
+		o := occurred{noticed: now, observed: oldest(in.Report), round: round}
 		switch {
 		case err == nil:
 			o.event = state.Answered{At: now, Flight: e.Flight, SentAt: sent, Answer: answer}

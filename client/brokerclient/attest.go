@@ -30,6 +30,13 @@ type Attestation struct {
 	// LastDigest is the digest of the last accepted report; when the report
 	// still has it, a renewal is sent in its place.
 	LastDigest string
+	// Pause is the person's reason while everything is paused; Wanted is then
+	// empty.
+	Pause string
+	// OnSend is told the payload of each attestation that is sent, as it was
+	// signed; it may be nil. Nothing in it is secret, and it is not to be
+	// written to.
+	OnSend func(payload []byte)
 }
 
 // Attest signs and sends an attestation and returns the answer with the boot
@@ -85,6 +92,13 @@ func (c *Client) attestOnce(ctx context.Context, a Attestation, whole bool) (api
 	if err != nil {
 		return answer, 0, err
 	}
+	if a.OnSend != nil {
+		payload, err := attest.Payload(token)
+		if err != nil {
+			return answer, 0, err
+		}
+		a.OnSend(payload)
+	}
 	sent, err := c.cfg.API.Do(ctx, apiclient.Call{Method: http.MethodPost, Path: api.PathAttestations, Token: access, Type: api.TypeEAT, Body: []byte(token)}, &answer)
 	var no *apiclient.Rejected
 	switch {
@@ -139,7 +153,7 @@ func (c *Client) claims(a Attestation, whole bool) (attest.Claims, error) {
 		Nonce: nonce, UEID: ueid, Audience: c.cfg.API.Base(), IssuedAt: now.Unix(), Expires: now.Add(attestationLife).Unix(),
 		Software: product, Version: []string{c.cfg.Version, "semver"},
 		Key: attest.KeyClaims{Protection: string(c.cfg.KeyKind), Scope: c.cfg.Scope}, Hardware: c.cfg.Hardware,
-		Seq: seq, Wanted: a.Wanted,
+		Seq: seq, Wanted: a.Wanted, Pause: a.Pause,
 	}
 	report := inBrokerTime(a.Report, now.Sub(c.cfg.Clock.Now()))
 	if whole {

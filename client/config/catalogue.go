@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -10,19 +11,39 @@ import (
 	"github.com/postern-zt/postern/posture/observe"
 )
 
+// rowForm is how each key of a catalogue row is written. What it means, and
+// whether it may be so, is for posture/observe to say.
+type rowForm struct{ texts, lists, programs []string }
+
+// rowKeys are those of observe.EDRRow but status, which shipped rows alone have.
+func rowKeys() rowForm {
+	return rowForm{
+		texts:    []string{"id", "name", "category", "run_as", "confidence", "source"},
+		lists:    []string{"units", "services", "publishers", "team_ids", "extensions", "apps"},
+		programs: []string{"linux", "windows", "macos"},
+	}
+}
+
+// programKeys are those of observe.Program.
+func programKeys() []string { return []string{"executable", "sha256"} }
+
 // catalogue joins the rows of the file to what shipped.
 func (d *document) catalogue(e entry, shipped []observe.EDRRow) []observe.EDRRow {
 	all := shipped
 	for i, n := range d.list(e) {
 		where := fmt.Sprintf("%s[%d]", e.where, i)
 		before := len(d.problems)
-		row := d.row(n, where)
+		d.rowShape(n, where)
 		if len(d.problems) > before {
 			continue
 		}
-		joined, err := observe.Merge(all, []observe.EDRRow{row})
+		row, err := observe.DecodeOwnRow(n)
+		var joined []observe.EDRRow
+		if err == nil {
+			joined, err = observe.Merge(all, []observe.EDRRow{row})
+		}
 		if err != nil {
-			d.wrong(n.Line, where, "a row needs id (local/name), name, and executable paths under linux, windows or macos", "%v", err)
+			d.wrong(n.Line, where, "a row needs id (local/name), name, and where the product is found: executable paths under linux, windows or macos, services, extensions or apps", "%v", err)
 			continue
 		}
 		all = joined
@@ -30,39 +51,42 @@ func (d *document) catalogue(e entry, shipped []observe.EDRRow) []observe.EDRRow
 	return all
 }
 
-// row reads one row; it is validated later.
-func (d *document) row(n *yaml.Node, where string) observe.EDRRow {
-	r := observe.EDRRow{Origin: fact.OriginUserSettings}
-	m := d.mapping(n, where, "id", "name", "linux", "windows", "macos", "source")
-	for key, to := range map[string]*string{"id": &r.ID, "name": &r.Name, "source": &r.Source} {
+// rowShape finds what is wrong with a row's keys and with how their values are
+// written, each in its line.
+func (d *document) rowShape(n *yaml.Node, where string) {
+	if status := scalar(n, "status"); status != nil {
+		d.wrong(status.Line, where+".status", "remove it", "only shipped rows say how a product is asked about itself")
+		return
+	}
+	form := rowKeys()
+	m := d.mapping(n, where, slices.Concat(form.texts, form.programs, form.lists)...)
+	for _, key := range form.texts {
 		if e, ok := m[key]; ok {
-			*to, _ = d.text(e)
+			d.text(e)
 		}
 	}
-	if r.ID != "" && !strings.HasPrefix(r.ID, observe.LocalPrefix) {
-		d.wrong(m["id"].key.Line, where+".id", "call it "+observe.LocalPrefix+"something",
-			"%q could stand for a shipped product", fact.Clip(r.ID))
-	}
-	for key, to := range map[string]*[]observe.Program{"linux": &r.Linux, "windows": &r.Windows, "macos": &r.MacOS} {
+	for _, key := range form.lists {
 		if e, ok := m[key]; ok {
-			*to = d.programs(e)
+			d.texts(e)
 		}
 	}
-	return r
+	for _, key := range form.programs {
+		if e, ok := m[key]; ok {
+			d.programs(e)
+		}
+	}
+	if id := scalar(n, "id"); id != nil && !strings.HasPrefix(id.Value, observe.LocalPrefix) {
+		d.wrong(id.Line, where+".id", "call it "+observe.LocalPrefix+"something", "%q could stand for a shipped product", fact.Clip(id.Value))
+	}
 }
 
-func (d *document) programs(e entry) []observe.Program {
-	var out []observe.Program
+func (d *document) programs(e entry) {
 	for i, n := range d.list(e) {
-		var p observe.Program
-		m := d.mapping(n, fmt.Sprintf("%s[%d]", e.where, i), "executable", "sha256")
-		if e, ok := m["executable"]; ok {
-			p.Executable, _ = d.text(e)
+		m := d.mapping(n, fmt.Sprintf("%s[%d]", e.where, i), programKeys()...)
+		for _, key := range programKeys() {
+			if e, ok := m[key]; ok {
+				d.text(e)
+			}
 		}
-		if e, ok := m["sha256"]; ok {
-			p.SHA256, _ = d.text(e)
-		}
-		out = append(out, p)
 	}
-	return out
 }

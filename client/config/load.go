@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
@@ -27,6 +28,7 @@ const (
 	maxCA    = 1 << 20
 	maxToken = 1 << 10
 	maxName  = 128
+	maxShown = 256
 )
 
 // Load reads the settings of the agent that keeps its files where set says. A
@@ -71,6 +73,8 @@ func defaults(file string, shipped []observe.EDRRow) Settings {
 		EnrolmentToken: Value[Secret]{Origin: OriginDefault},
 		DeviceName:     Value[string]{V: name, Origin: OriginDefault},
 		LogLevel:       Value[slog.Level]{V: slog.LevelInfo, Origin: OriginDefault},
+		ManagedBy:      Value[string]{Origin: OriginDefault},
+		Support:        Value[string]{Origin: OriginDefault},
 		Catalogue:      slices.Clone(shipped),
 		Forbid:         Value[observe.Forbid]{Origin: OriginDefault},
 	}
@@ -119,7 +123,7 @@ func writable(info fs.FileInfo) bool { return hasModes() && info.Mode().Perm()&0
 
 // take reads every key of the file.
 func (l *loader) take(top *yaml.Node) {
-	m := l.d.mapping(top, "", KeyBroker, KeyBrokerCA, KeyToken, KeyTokenFile, KeyCatalogue, KeyName, KeyLogLevel, KeyObserve)
+	m := l.d.mapping(top, "", KeyBroker, KeyBrokerCA, KeyToken, KeyTokenFile, KeyCatalogue, KeyName, KeyLogLevel, KeyObserve, KeyManagedBy, KeySupport)
 	folder := filepath.Dir(l.d.file)
 	for key, set := range map[string]func(at place, v string){
 		KeyBroker:    l.broker,
@@ -128,6 +132,8 @@ func (l *loader) take(top *yaml.Node) {
 		KeyTokenFile: func(at place, v string) { l.tokenFile(at, inFolder(folder, v)) },
 		KeyName:      l.name,
 		KeyLogLevel:  l.logLevel,
+		KeyManagedBy: l.shown(&l.s.ManagedBy),
+		KeySupport:   l.shown(&l.s.Support),
 	} {
 		if e, ok := m[key]; ok {
 			if v, ok := l.d.text(e); ok {
@@ -210,6 +216,17 @@ func (l *loader) name(at place, v string) {
 		return
 	}
 	l.s.DeviceName = Value[string]{v, at.origin}
+}
+
+// shown sets a text that people are shown as it is.
+func (l *loader) shown(to *Value[string]) func(at place, v string) {
+	return func(at place, v string) {
+		if v == "" || len(v) > maxShown || !utf8.ValidString(v) || strings.ContainsFunc(v, func(c rune) bool { return !unicode.IsPrint(c) }) {
+			l.wrong(at, "write one short line", "a text for people has 1 to %d bytes and no control characters", maxShown)
+			return
+		}
+		*to = Value[string]{v, at.origin}
+	}
 }
 
 func (l *loader) logLevel(at place, v string) {

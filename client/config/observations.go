@@ -62,12 +62,7 @@ func (d *document) forbid(e entry) observe.Forbid {
 	m := d.mapping(e.value, e.where, "kinds", "paths")
 	for key, to := range map[string]*[]string{"kinds": &f.Kinds, "paths": &f.Paths} {
 		if list, ok := m[key]; ok {
-			for i, n := range d.list(list) {
-				text, ok := d.text(entry{key: n, value: n, where: fmt.Sprintf("%s[%d]", list.where, i)})
-				if ok {
-					*to = append(*to, text)
-				}
-			}
+			*to = d.texts(list)
 		}
 	}
 	if err := f.Validate(); err != nil {

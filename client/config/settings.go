@@ -19,6 +19,8 @@ const (
 	KeyName      = "device_name"
 	KeyLogLevel  = "log_level"
 	KeyObserve   = "observations"
+	KeyManagedBy = "managed_by"
+	KeySupport   = "support"
 )
 
 // Origin says where an effective value comes from.
@@ -51,6 +53,9 @@ type Settings struct {
 	EnrolmentToken Value[Secret]
 	// DeviceName is how people shall see this machine named.
 	DeviceName Value[string]
+	// ManagedBy is the organisation's name, and Support how to reach its
+	// helpdesk, as people shall see them.
+	ManagedBy, Support Value[string]
 	// LogLevel is the least level that is logged.
 	LogLevel Value[slog.Level]
 	// Catalogue is what shipped, followed by the rows of the settings file,

@@ -111,3 +111,14 @@ func (d *document) list(e entry) []*yaml.Node {
 	}
 	return e.value.Content
 }
+
+// texts gives the strings of a sequence of scalars.
+func (d *document) texts(e entry) []string {
+	var out []string
+	for i, n := range d.list(e) {
+		if text, ok := d.text(entry{key: n, value: n, where: fmt.Sprintf("%s[%d]", e.where, i)}); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}

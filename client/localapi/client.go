@@ -103,6 +103,48 @@ func (c *Client) SignOut(ctx context.Context) (Status, error) {
 	return call[Status](ctx, c, slowCall, http.MethodPost, PathSignOut, nil)
 }
 
+// Check has the machine read again and answers when that is done and, with a
+// session, the broker has been asked.
+func (c *Client) Check(ctx context.Context) (Checked, error) {
+	return since2(call[Checked](ctx, c, slowCall, http.MethodPost, PathCheck, nil))
+}
+
+// Pause closes every application for a while.
+func (c *Client) Pause(ctx context.Context, p PauseRequest) (Status, error) {
+	return since2(call[Status](ctx, c, slowCall, http.MethodPost, PathPause, p))
+}
+
+// Resume ends a pause before its time.
+func (c *Client) Resume(ctx context.Context) (Status, error) {
+	return since2(call[Status](ctx, c, slowCall, http.MethodPost, PathResume, nil))
+}
+
+// Timeline asks what happened in this session.
+func (c *Client) Timeline(ctx context.Context) (Timeline, error) {
+	return since2(call[Timeline](ctx, c, quickCall, http.MethodGet, PathTimeline, nil))
+}
+
+// Sent asks what last left this machine.
+func (c *Client) Sent(ctx context.Context) (Sent, error) {
+	return since2(call[Sent](ctx, c, quickCall, http.MethodGet, PathSent, nil))
+}
+
+// Config asks for the effective settings.
+func (c *Client) Config(ctx context.Context) (Config, error) {
+	return since2(call[Config](ctx, c, quickCall, http.MethodGet, PathConfig, nil))
+}
+
+// since2 gives an agent of level 1, which does not know the path, words of its
+// own: the rest of the caller goes on with it.
+func since2[T any](out T, err error) (T, error) {
+	var no *Refused
+	if errors.As(err, &no) && no.Code == CodeNotFound {
+		err = &Refused{Code: CodeTooOld, Message: "The agent on this computer is older than this program and cannot do this.",
+			Hint: "Update the agent; everything else goes on working."}
+	}
+	return out, err
+}
+
 // call sends in, if there is one, as JSON and decodes the answer.
 func call[T any](ctx context.Context, c *Client, within time.Duration, method, path string, in any) (T, error) {
 	var none T

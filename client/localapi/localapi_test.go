@@ -93,7 +93,7 @@ func TestFilledCopies(t *testing.T) {
 }
 
 func TestAnswers(t *testing.T) {
-	whole, err := json.Marshal(Version{"Postern", "1.2.3", "user"})
+	whole, err := json.Marshal(Version{Product: "Postern", Version: "1.2.3", Scope: "user"})
 	if err != nil {
 		t.Fatal(err)
 	}

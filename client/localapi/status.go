@@ -16,6 +16,7 @@ const (
 	StateCompliant    = "compliant"     // every enforced check passed
 	StateLimited      = "limited"       // some ports or applications only
 	StateNotCompliant = "not_compliant" // an enforced check failed
+	StatePaused       = "paused"        // the person closed everything for a while; since level 2
 )
 
 // States of an application. The zero value is none of them and is to be
@@ -38,6 +39,8 @@ type Status struct {
 	Version string `json:"version"`
 	// Scope is "system" or "user" (broker/api).
 	Scope string `json:"scope"`
+	// API is the agent's level of this protocol; 0 is level 1.
+	API int `json:"api,omitempty"`
 	// Socket is the path the agent listens on.
 	Socket string `json:"socket"`
 	// State is one of the State… words.
@@ -47,7 +50,13 @@ type Status struct {
 	// Message is one plain sentence that goes with State and Reasons.
 	Message string `json:"message"`
 	// User is nil when nobody is signed in.
-	User    *User   `json:"user,omitempty"`
+	User *User `json:"user,omitempty"`
+	// SessionEnds is when a new sign-in is needed, by this machine's wall
+	// clock; zero when it is not known or nobody is signed in.
+	SessionEnds time.Time `json:"session_ends,omitzero"`
+	// Pause is set while the person has paused the access.
+	Pause   *Pause  `json:"pause,omitempty"`
+	Managed Managed `json:"managed,omitzero"`
 	Broker  Broker  `json:"broker"`
 	Device  Device  `json:"device"`
 	Posture Posture `json:"posture"`
@@ -63,6 +72,20 @@ type User struct {
 	Subject string `json:"sub"`
 	Email   string `json:"email"`
 	Name    string `json:"name"`
+}
+
+// Pause is a wish of the person to have everything closed for a while.
+type Pause struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+	Until  time.Time `json:"until"`
+}
+
+// Managed says who looks after this machine's Postern, in the administrator's
+// own words; all may be empty.
+type Managed struct {
+	By      string `json:"by,omitempty"`      // the organisation's name
+	Support string `json:"support,omitempty"` // how to reach the helpdesk
 }
 
 // Broker is the other side, as last seen.
@@ -146,11 +169,15 @@ type Forecast struct {
 // Revocation is one time that access was taken away.
 type Revocation struct {
 	Cause string    `json:"cause"` // code: what got worse, or who said so
-	App   string    `json:"app"`
+	App   string    `json:"app"`   // ids, joined by commas
 	At    time.Time `json:"at"`
 	// ClientMS is the time in milliseconds from learning the cause to the gate
 	// being shut on this machine.
 	ClientMS float64 `json:"client_ms"`
+	// Code is Cause without the facts, and Facts are the addresses of those
+	// that got worse. Since level 2.
+	Code  string   `json:"code,omitempty"`
+	Facts []string `json:"facts,omitempty"`
 }
 
 // Filled returns s with every nil list made an empty one, as it travels. It

@@ -1,6 +1,9 @@
 package localapi
 
-import "github.com/postern-zt/postern/posture/fact"
+// API is the level of this protocol that this package speaks. Level 1 had no
+// number and knew sign-in, status and posture; level 2 added PathCheck, Pause,
+// Resume, Timeline, Sent and Config. A higher level only ever adds.
+const API = 2
 
 // Paths of the local socket. There is no other verb: nothing that arrives here
 // can set a signal, an app or a setting.
@@ -12,6 +15,14 @@ const (
 	PathSignInFinish = "/v1/signin/finish" // POST Finish: Status
 	PathSignInCancel = "/v1/signin/cancel" // POST Cancel: Status
 	PathSignOut      = "/v1/signout"       // POST, no body: Status
+
+	// Since level 2.
+	PathCheck    = "/v1/check"    // POST, no body: Checked; reads the machine again
+	PathPause    = "/v1/pause"    // POST PauseRequest: Status; closes every application
+	PathResume   = "/v1/resume"   // POST, no body: Status
+	PathTimeline = "/v1/timeline" // GET: Timeline
+	PathSent     = "/v1/sent"     // GET: Sent; what last left this machine
+	PathConfig   = "/v1/config"   // GET: Config; the effective settings
 )
 
 // Parameters of PathStatus. With ParamAfter the answer comes when the revision
@@ -35,18 +46,8 @@ type Version struct {
 	Product string `json:"product"`
 	Version string `json:"version"`
 	Scope   string `json:"scope"` // "system" or "user"
-}
-
-// Rights that a machine was read with.
-const (
-	RightsSystem = "system" // root, LocalSystem, or an administrator's
-	RightsUser   = "user"   // an ordinary user's: some signals may be out of reach
-)
-
-// Reading is what was read of this machine, and with which rights.
-type Reading struct {
-	Report fact.Report `json:"report"`
-	Rights string      `json:"rights"` // one of the Rights… words
+	// API is the agent's level of this protocol; 0 is level 1.
+	API int `json:"api,omitempty"`
 }
 
 // SignInRequest begins a sign-in. The caller listens on RedirectURI already.
@@ -82,6 +83,22 @@ type Cancel struct {
 	ID string `json:"id"`
 }
 
+// PauseRequest asks to close every application for a while, at the person's own
+// wish.
+type PauseRequest struct {
+	// Reason is what the person says why, for the organisation's log; at most
+	// MaxPauseReason characters, control characters are refused.
+	Reason string `json:"reason"`
+	// ForMS is how long, in milliseconds, up to MaxPauseMS.
+	ForMS int64 `json:"for_ms"`
+}
+
+// Limits of a pause.
+const (
+	MaxPauseReason = 200
+	MaxPauseMS     = 24 * 3600 * 1000
+)
+
 // Codes of refusals that the local socket gives itself.
 const (
 	CodeNotOwner      = "not_owner"          // another user of this machine owns the session
@@ -100,6 +117,9 @@ const (
 	CodeSignInRefused = "signin_refused"     // provider or broker said no
 	CodeEnrolRefused  = "enrolment_refused"  // the broker does not admit this device
 	CodeSignedOut     = "signed_out"         // nobody is signed in
+	CodeService       = "service_refused"    // the caller is a service account, not a person
+	CodeSignInTimeout = "signin_timed_out"   // nobody signed in within the time for it; given by the client
+	CodeTooOld        = "agent_too_old"      // the agent is of a level that does not know this; given by the client
 )
 
 // Refused is an answer of no, with a stable code, one sentence and a hint. On

@@ -8,43 +8,82 @@ import (
 	"github.com/postern-zt/postern/platform/jws"
 )
 
-// access is what a route asks of its caller. The zero value asks most.
-type access int
+// access is what a route asks of its caller: which of the callers below may use
+// it. The zero value lets nobody.
+type access uint8
 
+// Who may be let in. What the kernel says of the caller decides which one he is
+// (ipc.Peer): never a name, a header or the rights of the socket's file, which
+// not every system enforces.
 const (
-	owner  access = iota // the session's owner; anybody identified while there is none
-	reader               // owner, and root with the system's agent
-	anyone
+	bySession access = 1 << iota // the user whose session it is; of a user's own agent, its user
+	whileNone                    // every person and administrator while nobody is signed in
+	byAdmin                      // every administrator, whosever session it is
+	byAnyone                     // also who is unknown, and services
 )
 
-// localSystem is the security identifier of Windows' own account (MS-DTYP 2.4.2.4).
-const localSystem = "S-1-5-18"
+// The accesses of routes.
+const (
+	anyone = byAnyone
+	// reader and stopper: an administrator diagnoses, and ends what should not be.
+	reader  = bySession | whileNone | byAdmin
+	stopper = bySession | whileNone | byAdmin
+	// owner is for what begins a session or does not touch one.
+	owner = bySession | whileNone
+	// holder acts in a session or reads what is its owner's alone.
+	holder = bySession
+)
 
 // may is nil if the peer may use a route of that access now.
 func (s *Server) may(peer ipc.Peer, a access) error {
-	if a == anyone {
+	if a&byAnyone != 0 {
 		return nil
 	}
 	if !peer.Known {
-		return &localapi.Refused{Code: localapi.CodeNoIdentity, Message: "The system does not say which user is calling, so the agent does not answer."}
+		return unknownCaller()
 	}
 	if s.opts.Scope != scopeSystem {
-		if peer.Same(s.opts.Owner) {
+		if a&bySession != 0 && peer.Same(s.opts.Owner) {
 			return nil
 		}
-		return &localapi.Refused{Code: localapi.CodeNotOwner, Message: "This agent belongs to another user of this computer.",
-			Hint: "Run the command as that user, or use the system's agent."}
+		return notOwner("This agent belongs to another user of this computer.", "Run the command as that user, or use the system's agent.")
+	}
+	switch peer.Class {
+	case ipc.ClassPerson, ipc.ClassAdministrator:
+	case ipc.ClassService:
+		return &localapi.Refused{Code: localapi.CodeService, Message: "This account belongs to a service, and the agent answers people only.",
+			Hint: "Sign in as a person. For a service, run an agent of its own with: posternd --user"}
+	default:
+		return unknownCaller()
 	}
 	who, session := s.backend.Owner()
-	if !session || peer.Same(who) || a == reader && root(peer) {
+	mine := session && peer.Same(who)
+	switch {
+	case a&bySession != 0 && mine,
+		a&whileNone != 0 && !session,
+		a&byAdmin != 0 && peer.Class == ipc.ClassAdministrator:
 		return nil
+	case !session:
+		return &localapi.Refused{Code: localapi.CodeSignedOut, Message: "Nobody is signed in.", Hint: "Sign in with: postern login"}
+	case peer.Class == ipc.ClassAdministrator:
+		return notOwner("Another user of this computer is signed in. An administrator may read and sign them out, but not act for them.",
+			"Sign them out with: postern logout")
 	}
-	return &localapi.Refused{Code: localapi.CodeNotOwner, Message: "Another user of this computer is signed in.",
-		Hint: "That user has to sign out first."}
+	return notOwner("Another user of this computer is signed in.", "That user has to sign out first.")
 }
 
-func root(p ipc.Peer) bool {
-	return p.Known && (p.SID == "" && p.UID == 0 || p.SID == localSystem)
+func unknownCaller() error {
+	return &localapi.Refused{Code: localapi.CodeNoIdentity, Message: "The system does not say which user is calling, so the agent does not answer."}
+}
+
+func notOwner(message, hint string) error {
+	return &localapi.Refused{Code: localapi.CodeNotOwner, Message: message, Hint: hint}
+}
+
+// foreign is the owner of the session if the peer is somebody else.
+func (s *Server) foreign(peer ipc.Peer) (ipc.Peer, bool) {
+	who, session := s.backend.Owner()
+	return who, session && !peer.Same(who)
 }
 
 // user is what tells users apart; unlike a Peer it names no process.

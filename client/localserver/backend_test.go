@@ -118,3 +118,21 @@ func (m *memory) Owner() (ipc.Peer, bool) {
 	defer m.mu.Unlock()
 	return m.owner, m.owner.Known
 }
+
+func (m *memory) Check(_ context.Context, p ipc.Peer) (localapi.Checked, error) {
+	return localapi.Checked{Signals: []localapi.Reread{{Name: "disk"}}, Status: m.Status()}, m.note("check " + p.String())
+}
+
+func (m *memory) Pause(_ context.Context, p ipc.Peer, r localapi.PauseRequest) error {
+	return m.note("pause " + p.String() + " " + r.Reason)
+}
+
+func (m *memory) Resume(_ context.Context, p ipc.Peer) error { return m.note("resume " + p.String()) }
+
+func (m *memory) Timeline() localapi.Timeline {
+	return localapi.Timeline{Events: []localapi.Happening{{Event: localapi.EventStarted}}}
+}
+
+func (m *memory) Sent() localapi.Sent { return localapi.Sent{To: "https://broker.example"} }
+
+func (m *memory) Config() localapi.Config { return localapi.Config{File: "/etc/postern/settings.yaml"} }

@@ -66,7 +66,7 @@ func statusOf(code string) int {
 	switch code {
 	case localapi.CodeBadRequest:
 		return http.StatusBadRequest
-	case localapi.CodeNotOwner, localapi.CodeNoIdentity, localapi.CodeFromPage:
+	case localapi.CodeNotOwner, localapi.CodeNoIdentity, localapi.CodeFromPage, localapi.CodeService:
 		return http.StatusForbidden
 	case localapi.CodeNotFound, localapi.CodeSignInUnknown:
 		return http.StatusNotFound

@@ -8,21 +8,41 @@ import (
 	"github.com/postern-zt/postern/platform/ipc"
 )
 
-// maxConns is how many connections one user may hold, so that no user can use
-// up the agent's file descriptors and with them another user's access.
-const maxConns = 64
+const (
+	// mostConns is the most connections that are held at a time, by all users
+	// together; a waiting one costs about 25 KiB. One user gets half of them.
+	mostConns = 4096
+	// fewConns is how many a service, or all who are unknown together, may hold:
+	// they may ask for the version and nothing else.
+	fewConns = 16
+	// leastDescriptors is what POSIX systems give a process at the least that
+	// this runs on (macOS, launchd.plist(5): 256).
+	leastDescriptors = 256
+)
 
-// limited is a listener that hangs up on users who hold too many connections.
+// connBudget is how many connections the local socket may hold of so many
+// descriptors that the process may have open: half of them, the other half is
+// for tunnels, the broker and reading the machine.
+func connBudget(descriptors uint64) int {
+	return int(min(descriptors/2, mostConns))
+}
+
+// limited is a listener that hangs up on users who hold too many connections,
+// so that no user can use up the agent's file descriptors and with them another
+// user's access. A user may hold as many as are left over: one alone half of the
+// budget, two a third each, and so on, so that there is always room for one who
+// comes new.
 type limited struct {
 	net.Listener
-	max int
+	budget int
 
 	mu   sync.Mutex
+	all  int
 	held map[user]int
 }
 
-func newLimited(l net.Listener, most int) *limited {
-	return &limited{Listener: l, max: most, held: map[user]int{}}
+func newLimited(l net.Listener, budget int) *limited {
+	return &limited{Listener: l, budget: budget, held: map[user]int{}}
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -37,7 +57,7 @@ func (l *limited) Accept() (net.Conn, error) {
 			peer = ipc.Peer{}
 		}
 		who := userOf(peer)
-		if !l.enter(who) {
+		if !l.enter(who, peer.Class) {
 			c.Close()
 			continue
 		}
@@ -45,19 +65,25 @@ func (l *limited) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *limited) enter(who user) bool {
+func (l *limited) enter(who user, class ipc.Class) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.held[who] >= l.max {
+	most := l.budget - l.all // what is left over
+	if class != ipc.ClassPerson && class != ipc.ClassAdministrator {
+		most = min(most, fewConns)
+	}
+	if l.held[who] >= most {
 		return false
 	}
 	l.held[who]++
+	l.all++
 	return true
 }
 
 func (l *limited) leave(who user) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.all--
 	if l.held[who]--; l.held[who] <= 0 {
 		delete(l.held, who)
 	}

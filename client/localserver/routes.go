@@ -14,7 +14,7 @@ import (
 )
 
 func (s *Server) version(*http.Request, ipc.Peer) (any, error) {
-	return localapi.Version{Product: buildinfo.Product, Version: s.opts.Version, Scope: s.opts.Scope}, nil
+	return localapi.Version{Product: buildinfo.Product, Version: s.opts.Version, Scope: s.opts.Scope, API: localapi.API}, nil
 }
 
 func (s *Server) status(r *http.Request, peer ipc.Peer) (any, error) {
@@ -141,8 +141,12 @@ func (s *Server) signOut(r *http.Request, peer ipc.Peer) (any, error) {
 	if err := noBody(r); err != nil {
 		return nil, err
 	}
+	who, foreign := s.foreign(peer)
 	if err := s.backend.SignOut(r.Context(), peer); err != nil {
 		return nil, err
+	}
+	if foreign {
+		s.log.Warn("an administrator ended another user's session", "by", peer.String(), "process", peer.PID, "owner", who.String())
 	}
 	return s.checked(peer, s.backend.Status())
 }

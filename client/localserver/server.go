@@ -1,14 +1,30 @@
 // Package localserver answers on the agent's local socket, and decides who may do what there.
 //
-// The transport says which user calls; each route says who may:
+// The transport says which user calls, and of what class (platform/ipc); each
+// route says who may. With a user's own agent that is its user alone, whatever
+// class he is of: root may run one. With the system's agent:
 //
-//	version             every user of the machine, even one the system does not name
-//	all else            with a user's own agent, that user alone;
-//	                    with the system's agent, the user whose session it is, or any
-//	                    user while there is no session; root may read, not sign in or out
-//	finish and cancel   besides, only the user who began that sign-in
+//	                        owner   nobody       another  admini-  service  unknown
+//	                                signed in*   person   strator
+//	version                 yes     yes          yes      yes      yes      yes
+//	status, posture, config yes     yes          -        yes      -        -
+//	timeline                yes     yes (why the last session ended, no more)
+//	                                             -        yes      -        -
+//	sent                    yes     -            -        -        -        -
+//	sign in, check          yes     yes          -        -        -        -
+//	sign out (stop)         yes     (no effect)  -        yes      -        -
+//	pause, resume           yes     -            -        -        -        -
+//	finish, cancel          who began that sign-in, and may sign in
 //
-// Nothing that arrives here can set a signal, an application or a setting.
+// (*) any person and any administrator, while nobody is signed in. An
+// administrator who signed in is the owner. An administrator's stop is logged
+// with who did it. Services are refused with localapi.CodeService. People are
+// told apart by user, not by session: the owner is the owner at the machine, by
+// remote desktop and over SSH; whoever else is signed in to the computer at the
+// same time is another person.
+//
+// No descriptor or mode of the socket is relied on for any of this. Nothing that
+// arrives here can set a signal, an application or a setting.
 package localserver
 
 import (
@@ -30,8 +46,9 @@ import (
 // was one.
 //
 // The server has asked Owner before it calls, but a session may begin in
-// between: StartSignIn, FinishSignIn, CancelSignIn and SignOut must refuse,
-// where the agent's state is written, a peer that is not the session's owner.
+// between: StartSignIn, FinishSignIn, CancelSignIn, Check, Pause and Resume must
+// refuse, where the agent's state is written, a peer that is not the session's
+// owner; SignOut one that is neither the owner nor an administrator.
 type Backend interface {
 	// Status is a snapshot.
 	Status() localapi.Status
@@ -51,6 +68,19 @@ type Backend interface {
 	SignOut(ctx context.Context, peer ipc.Peer) error
 	// Owner is the user who began the session, false when there is none.
 	Owner() (ipc.Peer, bool)
+	// Check reads the machine again and, in a session, attests what was read.
+	// It returns when both are done or cannot be.
+	Check(ctx context.Context, peer ipc.Peer) (localapi.Checked, error)
+	// Pause closes every application of the session for the time; p is valid.
+	Pause(ctx context.Context, peer ipc.Peer, p localapi.PauseRequest) error
+	// Resume ends a pause; without one it does nothing.
+	Resume(ctx context.Context, peer ipc.Peer) error
+	// Timeline is what happened in this session.
+	Timeline() localapi.Timeline
+	// Sent is what last left this machine in this session.
+	Sent() localapi.Sent
+	// Config is the effective settings, without secrets.
+	Config() localapi.Config
 }
 
 // Options of a Server.
@@ -77,6 +107,7 @@ type Server struct {
 	log     *slog.Logger
 	begun   begun
 	slow    time.Duration // how long a caller may take to send a request
+	budget  int           // of connections
 	routes  map[string]route
 }
 
@@ -90,7 +121,7 @@ type route struct {
 
 // New makes the server of backend.
 func New(backend Backend, o Options) *Server {
-	s := &Server{backend: backend, opts: o, log: o.Log, slow: bodyTimeout}
+	s := &Server{backend: backend, opts: o, log: o.Log, slow: bodyTimeout, budget: connBudget(descriptors())}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,7 +132,13 @@ func New(backend Backend, o Options) *Server {
 		localapi.PathSignIn:       {http.MethodPost, owner, s.signIn},
 		localapi.PathSignInFinish: {http.MethodPost, owner, s.finish},
 		localapi.PathSignInCancel: {http.MethodPost, owner, s.cancel},
-		localapi.PathSignOut:      {http.MethodPost, owner, s.signOut},
+		localapi.PathSignOut:      {http.MethodPost, stopper, s.signOut},
+		localapi.PathCheck:        {http.MethodPost, owner, s.check},
+		localapi.PathPause:        {http.MethodPost, holder, s.pause},
+		localapi.PathResume:       {http.MethodPost, holder, s.resume},
+		localapi.PathTimeline:     {http.MethodGet, reader, s.timeline},
+		localapi.PathSent:         {http.MethodGet, holder, s.sent},
+		localapi.PathConfig:       {http.MethodGet, reader, s.config},
 	}
 	return s
 }
@@ -173,7 +210,7 @@ func (s *Server) Serve(ctx context.Context, l *ipc.Listener) error {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(newLimited(l.NetListener(), maxConns))
+	err := srv.Serve(newLimited(l.NetListener(), s.budget))
 	if !unhook() {
 		<-stopped
 		err = nil

@@ -24,7 +24,12 @@ import (
 // caller: it takes one verb a line and says how the agent at that socket answered.
 const asCaller = "POSTERN_TEST_CALLER"
 
-const nobody = 65534
+// Users of the tests beside the one who runs them, who is root: a person, and
+// an account of services.
+const (
+	somebody = 4711
+	nobody   = 65534
+)
 
 const redirect = "http://127.0.0.1:4711/callback"
 
@@ -40,7 +45,8 @@ func TestMain(m *testing.M) {
 }
 
 // verbs are all there are.
-var verbs = []string{"version", "status", "wait", "posture", "start", "finish", "cancel", "signout"}
+var verbs = []string{"version", "status", "wait", "posture", "start", "finish", "cancel", "signout",
+	"check", "pause", "resume", "timeline", "sent", "config"}
 
 // try does one verb as this process's user and says "ok" or the refusal's code.
 func try(ctx context.Context, c *localapi.Client, verb string) string {
@@ -64,6 +70,18 @@ func try(ctx context.Context, c *localapi.Client, verb string) string {
 		_, err = c.CancelSignIn(ctx, arg)
 	case "signout":
 		_, err = c.SignOut(ctx)
+	case "check":
+		_, err = c.Check(ctx)
+	case "pause":
+		_, err = c.Pause(ctx, localapi.PauseRequest{Reason: "lunch", ForMS: 1000})
+	case "resume":
+		_, err = c.Resume(ctx)
+	case "timeline":
+		_, err = c.Timeline(ctx)
+	case "sent":
+		_, err = c.Sent(ctx)
+	case "config":
+		_, err = c.Config(ctx)
 	}
 	var no *localapi.Refused
 	switch {
@@ -113,8 +131,11 @@ type caller struct {
 	out *bufio.Reader
 }
 
-// other starts this test binary as the user nobody.
-func other(t *testing.T, socket string) caller {
+// other starts this test binary as another person.
+func other(t *testing.T, socket string) caller { return as(t, socket, somebody) }
+
+// as starts this test binary as another user.
+func as(t *testing.T, socket string, uid uint32) caller {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("only root can become another user")
@@ -128,7 +149,7 @@ func other(t *testing.T, socket string) caller {
 		t.Fatal(err)
 	}
 	exe := filepath.Join(filepath.Dir(socket), "caller")
-	if err := os.WriteFile(exe, program, 0o755); err != nil {
+	if err := os.WriteFile(exe, program, 0o755); err != nil && !errors.Is(err, syscall.ETXTBSY) {
 		t.Fatal(err)
 	}
 	inR, inW, err := os.Pipe()
@@ -141,7 +162,7 @@ func other(t *testing.T, socket string) caller {
 	}
 	p, err := os.StartProcess(exe, []string{exe}, &os.ProcAttr{
 		Dir: "/", Env: []string{asCaller + "=" + socket}, Files: []*os.File{inR, outW, os.Stderr},
-		Sys: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}},
+		Sys: &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}},
 	})
 	inR.Close()
 	outW.Close()
@@ -213,19 +234,20 @@ func TestAnotherUserIsRefused(t *testing.T) {
 	}
 }
 
-func TestRootReadsButDoesNotActForOthers(t *testing.T) {
+func TestRootReadsAndStopsButDoesNotActForOthers(t *testing.T) {
 	m := newMemory()
 	socket := serve(t, New(m, Options{Scope: "system"}))
 	c := other(t, socket)
-	for _, verb := range []string{"start", "finish " + idOf(nobody), "start"} {
+	for _, verb := range []string{"start", "finish " + idOf(somebody), "start"} {
 		if got := c.do(verb); got != "ok" {
 			t.Fatalf("%s: %s", verb, got)
 		}
 	}
 	before := m.noted()
 	for verb, want := range map[string]string{
-		"version": "ok", "status": "ok", "wait": "ok", "posture": "ok", "start": localapi.CodeNotOwner,
-		"finish " + idOf(nobody): localapi.CodeNotOwner, "cancel " + idOf(nobody): localapi.CodeNotOwner, "signout": localapi.CodeNotOwner,
+		"version": "ok", "status": "ok", "wait": "ok", "posture": "ok", "timeline": "ok", "config": "ok",
+		"start": localapi.CodeNotOwner, "finish " + idOf(somebody): localapi.CodeNotOwner, "cancel " + idOf(somebody): localapi.CodeNotOwner,
+		"check": localapi.CodeNotOwner, "pause": localapi.CodeNotOwner, "resume": localapi.CodeNotOwner, "sent": localapi.CodeNotOwner,
 	} {
 		if got := try(t.Context(), localapi.Dial(socket), verb); got != want {
 			t.Errorf("%s: root is answered %q, want %q", verb, got, want)
@@ -234,11 +256,41 @@ func TestRootReadsButDoesNotActForOthers(t *testing.T) {
 	if got := m.noted(); !slices.Equal(got, append(before, "posture")) {
 		t.Errorf("root acted for another user: %v", got)
 	}
+	if got := try(t.Context(), localapi.Dial(socket), "signout"); got != "ok" {
+		t.Errorf("root's stop is answered %q", got)
+	}
+	if _, session := m.Owner(); session {
+		t.Error("root's stop left the session")
+	}
+	if got := c.do("start"); got != "ok" {
+		t.Errorf("after the stop its owner is answered %q", got)
+	}
+}
+
+func TestServicesAreRefused(t *testing.T) {
+	m := newMemory()
+	socket := serve(t, New(m, Options{Scope: "system"}))
+	c := as(t, socket, nobody)
+	for _, session := range []ipc.Peer{{}, ipc.Self(), {Known: true, UID: nobody}} {
+		m.session(session)
+		for _, verb := range verbs {
+			want := localapi.CodeService
+			if verb == "version" {
+				want = "ok"
+			}
+			if got := c.do(verb + " " + idOf(nobody)); got != want {
+				t.Errorf("session of %s: %s: a service is answered %q, want %q", session, verb, got, want)
+			}
+		}
+	}
+	if noted := m.noted(); len(noted) > 0 {
+		t.Errorf("a service reached the agent: %v", noted)
+	}
 }
 
 func TestRootIsNobodySpecialToAUsersOwnAgent(t *testing.T) {
 	m := newMemory()
-	socket := serve(t, New(m, Options{Scope: "user", Owner: ipc.Peer{Known: true, UID: nobody}}))
+	socket := serve(t, New(m, Options{Scope: "user", Owner: ipc.Peer{Known: true, UID: somebody}}))
 	c := other(t, socket)
 	for _, verb := range verbs {
 		want := localapi.CodeNotOwner
@@ -262,14 +314,14 @@ func TestOnlyWhoBeganFinishes(t *testing.T) {
 		t.Fatal(got)
 	}
 	for _, verb := range []string{"finish ", "cancel "} {
-		if got := try(t.Context(), localapi.Dial(socket), verb+idOf(nobody)); got != localapi.CodeSignInUnknown {
+		if got := try(t.Context(), localapi.Dial(socket), verb+idOf(somebody)); got != localapi.CodeSignInUnknown {
 			t.Errorf("%s of another user's sign-in: %s", verb, got)
 		}
 	}
-	if got := c.do("finish " + idOf(nobody)); got != "ok" {
+	if got := c.do("finish " + idOf(somebody)); got != "ok" {
 		t.Errorf("who began it: %s", got)
 	}
-	if got := c.do("finish " + idOf(nobody)); got != localapi.CodeSignInUnknown {
+	if got := c.do("finish " + idOf(somebody)); got != localapi.CodeSignInUnknown {
 		t.Errorf("a second time: %s", got)
 	}
 	if got := c.do("finish "); got != localapi.CodeSignInUnknown {

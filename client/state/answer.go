@@ -35,7 +35,7 @@ func (t *turn) answered(e Answered) {
 	t.schedule(f, r.sent, r.shortest, fromMS(e.Answer.AttestAfterMS))
 	if s.Dirty {
 		s.NextAttest = t.at
-	} else if r.lacking && !f.Again {
+	} else if r.lacking && !f.Again && s.Pause == nil {
 		// Once only: a broker that finds something lacking in every answer
 		// must wait for its turn.
 		s.again, s.NextAttest = true, t.at
@@ -108,6 +108,9 @@ func (r *reading) deny(id string, reasons []string) {
 	r.lacking = r.lacking || !r.carried(id) && slices.Contains(reasons, api.ReasonNoTunnelKey)
 	r.shut(id, cause)
 	a := r.s.Apps[id]
+	if r.s.Pause != nil && slices.Equal(reasons, []string{api.ReasonNoTunnelKey}) {
+		return // none was sent, which is all that this says
+	}
 	if r.carried(id) && slices.Contains(reasons, api.ReasonKeyUsed) {
 		// The broker opened a tunnel with this key whose answer never came here.
 		a.KeyGen, r.lacking = r.newGen(), true

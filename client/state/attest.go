@@ -47,11 +47,16 @@ func (t *turn) attestIfDue() {
 	s.lastFlight++
 	f := &Flight{ID: s.lastFlight, Renewal: !s.Dirty, Again: s.again && !s.Dirty,
 		Gens: map[string]int{}, Deadline: t.at + flightLimit}
-	for id, a := range s.Apps {
-		f.Gens[id] = a.KeyGen
+	var reason string
+	if s.Pause != nil { // no key is sent, so that the gateways close, too
+		reason = s.Pause.Reason
+	} else {
+		for id, a := range s.Apps {
+			f.Gens[id] = a.KeyGen
+		}
 	}
 	s.Flight, s.Dirty, s.again, s.woke, s.NextAttest = f, false, false, false, 0
-	t.do(Attest{Flight: f.ID, Renewal: f.Renewal, Keys: maps.Clone(f.Gens)})
+	t.do(Attest{Flight: f.ID, Renewal: f.Renewal, Keys: maps.Clone(f.Gens), Pause: reason})
 }
 
 // cancel gives up what is in the air. What it carried is still to be said.
@@ -178,6 +183,9 @@ func (t *turn) wake() (time.Duration, bool) {
 	var moments []time.Duration
 	if t.s.Session.Ends > 0 {
 		moments = append(moments, t.s.Session.Ends)
+	}
+	if p := t.s.Pause; p != nil {
+		moments = append(moments, p.Until)
 	}
 	for _, a := range t.s.Apps {
 		if a.Lease != nil {

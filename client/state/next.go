@@ -45,6 +45,9 @@ func (t *turn) timePassed() {
 	if s := t.s.Session; s.SignedIn && s.Ends > 0 && s.Ends <= t.at {
 		t.signOut(CauseSessionEnded)
 	}
+	if p := t.s.Pause; p != nil && p.Until <= t.at {
+		t.resume()
+	}
 	for _, id := range t.s.ids() {
 		if l := t.s.Apps[id].Lease; l != nil && l.Until <= t.at {
 			t.close(id, CauseExpired)
@@ -86,6 +89,12 @@ func (t *turn) happened(e Event) {
 		t.told(e.Name, e.Event)
 	case NetworkWoke:
 		t.networkWoke()
+	case Pause:
+		t.pause(e)
+	case Resume:
+		t.resume()
+	case CheckNow:
+		t.attestNow(false)
 	}
 }
 
@@ -190,6 +199,7 @@ func (s *State) forget() {
 	s.BrokerError, s.Rejection, s.Answered = "", nil, false
 	s.Dirty, s.NextAttest, s.Failures = false, 0, 0
 	s.again, s.woke = false, false
+	s.Pause = nil
 	for id, a := range s.Apps {
 		a.Denied = nil
 		s.Apps[id] = a

@@ -71,6 +71,11 @@ func alphabet() []happening {
 			return BrokerSays{At: at, Name: api.EventAttestNow}
 		})},
 		{"network", time.Second, plain(func(at time.Duration) Event { return NetworkWoke{At: at} })},
+		{"pause", time.Second, plain(func(at time.Duration) Event {
+			return Pause{At: at, Until: at + 17*time.Second, Reason: "lunch"}
+		})},
+		{"resume", time.Second, plain(func(at time.Duration) Event { return Resume{At: at} })},
+		{"check", time.Second, plain(func(at time.Duration) Event { return CheckNow{At: at} })},
 		{"long-sleep", 46 * time.Second, plain(func(at time.Duration) Event { return Tick{At: at} })},
 	}
 }
@@ -161,7 +166,7 @@ func grant(path []moment, i int, app string) (end time.Duration, ok bool) {
 func kills(path []moment, i int, app string) bool {
 	m := path[i]
 	switch m.name {
-	case "sign-in", "sign-out", "stop":
+	case "sign-in", "sign-out", "stop", "pause":
 		return true
 	case "firewall-worse", "revoked-a":
 		return app == "a"

@@ -31,6 +31,7 @@ type State struct {
 	NextAttest  time.Duration
 	Failures    int // attestations in a row without an answer, for the backoff
 
+	Pause          *Paused       // set while the person wants everything closed
 	LastRevocation *Revocation   // of this session
 	Skew           time.Duration // device clock minus broker clock, when it matters
 	Stopped        bool          // the end; nothing opens again
@@ -53,6 +54,12 @@ type Session struct {
 	SignedIn bool
 	Person   api.Person
 	Ends     time.Duration // when a new sign-in is needed; 0: not known
+}
+
+// Paused is a wish of the person to have everything closed for a while.
+type Paused struct {
+	Reason       string
+	Since, Until time.Duration
 }
 
 // App is one application that the person may use, or may not.
@@ -113,13 +120,15 @@ const (
 	CauseSignedIn     = "signed-in-again"
 	CauseSessionEnded = "session-ended"
 	CauseStopped      = "stopped"
+	CausePaused       = "paused"                      // the person's own wish
+	CauseByAdmin      = "signed-out-by-administrator" // of this computer
 )
 
 // Live reports whether the application's lease is in force at boot time at:
 // the one test that opens a tunnel.
 func (s State) Live(app string, at time.Duration) bool {
 	a := s.Apps[app]
-	return s.Session.SignedIn && !s.Stopped && a.Lease != nil &&
+	return s.Session.SignedIn && !s.Stopped && s.Pause == nil && a.Lease != nil &&
 		a.Lease.Until > at && a.Lease.KeyGen == a.KeyGen
 }
 
@@ -165,15 +174,20 @@ const (
 	CompliantHeadline    = "compliant"
 	LimitedHeadline      = "limited"
 	NotCompliantHeadline = "not_compliant"
+	PausedHeadline       = "paused"
 )
 
-// Headline is the state in one word at boot time at: signed_out, starting (the
+// Headline is the state in one word at boot time at: signed_out, paused (at the
+// person's own wish), starting (the
 // broker has not said anything yet, or is being asked again after a sleep),
 // offline (it cannot be asked and nothing is open), compliant (everything is
 // open), limited (some of it is) or not_compliant (nothing is).
 func (s State) Headline(at time.Duration) string {
 	if !s.Session.SignedIn {
 		return SignedOutHeadline
+	}
+	if s.Pause != nil {
+		return PausedHeadline
 	}
 	live, partly, refused := 0, false, s.Rejection != nil
 	for id, a := range s.Apps {

@@ -68,6 +68,21 @@ type BrokerSays struct {
 // NetworkWoke: the machine woke, or its network changed.
 type NetworkWoke struct{ At time.Duration }
 
+// Pause: the person wants everything closed until a boot time. A later one
+// takes the place of the one before.
+type Pause struct {
+	At     time.Duration
+	Until  time.Duration
+	Reason string
+}
+
+// Resume: the person wants the pause to end.
+type Resume struct{ At time.Duration }
+
+// CheckNow: the machine was read again because somebody asked; the broker is
+// to hear of it even if nothing changed.
+type CheckNow struct{ At time.Duration }
+
 // Stop: the agent ends.
 type Stop struct{ At time.Duration }
 
@@ -80,6 +95,9 @@ func (e Unreachable) when() time.Duration    { return e.At }
 func (e Tick) when() time.Duration           { return e.At }
 func (e BrokerSays) when() time.Duration     { return e.At }
 func (e NetworkWoke) when() time.Duration    { return e.At }
+func (e Pause) when() time.Duration          { return e.At }
+func (e Resume) when() time.Duration         { return e.At }
+func (e CheckNow) when() time.Duration       { return e.At }
 func (e Stop) when() time.Duration           { return e.At }
 
 // Effect is something to do. They are done in the order in which they come.
@@ -99,6 +117,7 @@ type Attest struct {
 	Flight  int64
 	Renewal bool           // the report is the last accepted one, unless it says otherwise by now
 	Keys    map[string]int // for each wanted application the generation of its key
+	Pause   string         // the person's reason, while everything is paused
 }
 
 // CancelAttest gives up an attestation; what still comes of it is ignored.

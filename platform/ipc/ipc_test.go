@@ -166,7 +166,7 @@ func TestAnotherUserIsSeen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (Peer{Known: true, UID: nobody, GID: nobody, PID: int32(p.Pid)}); peer != want {
+	if want := (Peer{Known: true, UID: nobody, GID: nobody, PID: int32(p.Pid), Class: ClassService}); peer != want {
 		t.Errorf("caller is %+v, want %+v", peer, want)
 	}
 	if peer.Same(Self()) {

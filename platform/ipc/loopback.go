@@ -20,8 +20,11 @@ import (
 //
 // Linux asks the kernel for that one socket (sock_diag(7)) and, where it does
 // not answer, reads /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), that is
-// the network namespace of this process. On macOS and Windows the error has
-// errors.ErrUnsupported in its chain.
+// the network namespace of this process. macOS looks in the kernel's list of
+// sockets (sysctl net.inet.tcp.pcblist_n). Windows looks up the process in the
+// tables of connections (GetExtendedTcpTable) and asks for its user, which needs
+// the right to read its token: a user's own agent learns of that user's programs
+// alone, and not of those that run elevated.
 func LoopbackOwner(conn *net.TCPConn) (Peer, error) {
 	local, err := loopbackAddr(conn.LocalAddr())
 	if err != nil {

@@ -47,7 +47,7 @@ func tableOwnerOf(local, remote netip.AddrPort) (Peer, error) {
 				return Peer{}, fmt.Errorf("read owner of connection: listed for uid %d and %d: %w", owners[0], uid, ErrNoPeer)
 			}
 		}
-		return Peer{Known: true, UID: owners[0]}, nil
+		return Peer{Known: true, UID: owners[0], Class: classOf(owners[0])}, nil
 	}
 	return Peer{}, fmt.Errorf("read owner of connection: not in the kernel's tables: %w", ErrNoPeer)
 }

@@ -1,4 +1,4 @@
-//go:build !linux
+//go:build !linux && !darwin && !windows
 
 package ipc
 
@@ -9,10 +9,7 @@ import (
 	"runtime"
 )
 
-// ownerOf is not known here: macOS tells it only through private calls
-// (proc_pidfdinfo over every process); Windows names the process of a
-// connection (GetExtendedTcpTable), which may have given its number to another
-// by the time its user is read.
+// ownerOf is not known here: no source is built for this system.
 func ownerOf(_, _ netip.AddrPort) (Peer, error) {
-	return Peer{}, fmt.Errorf("read owner of connection: %w: no trustworthy source on %s: %w", ErrNoPeer, runtime.GOOS, errors.ErrUnsupported)
+	return Peer{}, fmt.Errorf("read owner of connection: %w: no source on %s: %w", ErrNoPeer, runtime.GOOS, errors.ErrUnsupported)
 }

@@ -24,13 +24,20 @@ type Peer struct {
 	GID uint32
 	// SID is the user's security identifier on Windows, "" elsewhere.
 	SID string
+	// Session is the terminal services session on Windows in which the caller is
+	// logged on: several people, or one several times (fast user switching,
+	// remote desktop), have one each. 0, which is where services run, elsewhere.
+	Session uint32
+	// Class is what kind of user it is, "" if nobody knows.
+	Class Class
 	// PID is the process that made the connection, 0 if not stated. It is for
 	// logs: the process may have ended and its number have gone to another.
 	PID int32
 }
 
 // Same reports whether p and q are the same user. Nobody is the same as nobody;
-// process and group do not count.
+// process, group, session and class do not count: who signed in at the machine
+// is the same person by remote desktop.
 func (p Peer) Same(q Peer) bool {
 	return p.Known && q.Known && p.UID == q.UID && p.SID == q.SID
 }
@@ -55,7 +62,9 @@ type Conn struct {
 // PeerOf returns who is at the other end of a connection over a local socket,
 // as it was when the connection was made: Linux SO_PEERCRED (unix(7)), macOS
 // LOCAL_PEERCRED and LOCAL_PEERPID (unix(4), <sys/un.h>). A *Conn says it
-// itself. For other connections the error has ErrNoPeer in its chain.
+// itself; on Windows every connection of this room is one, and to who dialled
+// it names the owner of the pipe, which may be the group of administrators
+// (S-1-5-32-544). For other connections the error has ErrNoPeer in its chain.
 //
 // On Linux a user who does not exist in this process's user namespace appears
 // as the overflow uid, 65534 unless changed (user_namespaces(7)).

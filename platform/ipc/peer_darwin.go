@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 
 	"golang.org/x/sys/unix"
 )
 
-func supported() error { return nil }
-
 // Self returns the user this process runs as.
 func Self() Peer {
-	return Peer{Known: true, UID: uint32(os.Geteuid()), GID: uint32(os.Getegid()), PID: int32(os.Getpid())}
+	uid := uint32(os.Geteuid())
+	return Peer{Known: true, UID: uid, GID: uint32(os.Getegid()), PID: int32(os.Getpid()), Class: classOf(uid)}
 }
+
+// classOf is the class of a user id; macOS has no namespaces of users.
+func classOf(uid uint32) Class { return classOfUID(runtime.GOOS, uid, macOSNobody) }
 
 func peerOfUnix(c *net.UnixConn) (Peer, error) {
 	raw, err := c.SyscallConn()
@@ -33,7 +36,7 @@ func peerOfUnix(c *net.UnixConn) (Peer, error) {
 	if failed != nil {
 		return Peer{}, fmt.Errorf("read peer of local socket: %w: %w", ErrNoPeer, failed)
 	}
-	p := Peer{Known: true, UID: cred.Uid, PID: int32(pid)}
+	p := Peer{Known: true, UID: cred.Uid, PID: int32(pid), Class: classOf(cred.Uid)}
 	if cred.Ngroups > 0 {
 		p.GID = cred.Groups[0] // the first is the effective one (<sys/ucred.h>)
 	}

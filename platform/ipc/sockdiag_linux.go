@@ -45,7 +45,7 @@ func diagOwnerOf(local, remote netip.AddrPort) (Peer, error) {
 	if err != nil {
 		return Peer{}, fmt.Errorf("read owner of connection: %w: %w", ErrNoPeer, err)
 	}
-	return Peer{Known: true, UID: uid}, nil
+	return Peer{Known: true, UID: uid, Class: classOf(uid)}, nil
 }
 
 // diagQuestion is the request for the TCP socket between two addresses.

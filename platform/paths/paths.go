@@ -2,6 +2,8 @@
 package paths
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -14,7 +16,7 @@ import (
 type Set struct {
 	State  string // a folder: keys, enrolment, the undo journal; private to its owner
 	Config string // a file: the settings
-	Socket string // a file: the local socket
+	Socket string // the local socket: a file, on Windows the name of a pipe
 	Cache  string // a folder: what can be fetched again
 }
 
@@ -37,7 +39,8 @@ func User() (Set, error) {
 
 // InState returns a Set with everything inside the one folder dir, for tests,
 // trials and a second agent on one machine. A dir that is not absolute is taken
-// from the working folder.
+// from the working folder. A pipe lies in no folder: its name is made of dir,
+// the same for the same dir.
 func InState(dir string) Set {
 	if abs, err := filepath.Abs(dir); err == nil {
 		dir = abs
@@ -45,7 +48,7 @@ func InState(dir string) Set {
 	return Set{
 		State:  dir,
 		Config: filepath.Join(dir, configName),
-		Socket: filepath.Join(dir, socketName),
+		Socket: socketIn(dir),
 		Cache:  filepath.Join(dir, "cache"),
 	}
 }
@@ -119,12 +122,32 @@ func darwinUser(getenv func(string) string) (Set, error) {
 }
 
 // windowsUnder is the layout below %ProgramData% or %LocalAppData%.
-func windowsUnder(base string) Set {
+func windowsUnder(base, pipe string) Set {
 	dir := strings.TrimRight(base, `\`) + `\Postern`
 	return Set{
 		State:  dir,
 		Config: dir + `\` + configName,
-		Socket: dir + `\` + socketName,
+		Socket: pipe,
 		Cache:  dir + `\Cache`,
 	}
+}
+
+// Names of pipes. Whoever dials knows by the name whose the pipe has to be
+// (platform/ipc): LocalSystem's or the administrators' for the system's agent,
+// the user's own for a user's; a pipe named after a folder may be either's.
+const (
+	pipeRoot   = `\\.\pipe\postern\`
+	systemPipe = pipeRoot + "system"
+)
+
+// userPipe is the pipe of a user's own agent. Two users who are signed in at
+// once have one each; one user has the same in every session.
+func userPipe(sid string) string { return pipeRoot + "user-" + sid }
+
+// statePipe is the pipe of an agent whose files are in dir. Case and the kind of
+// separators make no difference, as they make none to Windows.
+func statePipe(dir string) string {
+	dir = strings.TrimRight(strings.ReplaceAll(strings.ToLower(dir), "/", `\`), `\`)
+	sum := sha256.Sum256([]byte(dir))
+	return pipeRoot + "state-" + hex.EncodeToString(sum[:16])
 }

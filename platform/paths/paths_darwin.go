@@ -1,7 +1,12 @@
 package paths
 
-import "os"
+import (
+	"os"
+	"path/filepath"
+)
 
 func systemSet() Set { return darwinSystem() }
 
 func userSet() (Set, error) { return darwinUser(os.Getenv) }
+
+func socketIn(dir string) string { return filepath.Join(dir, socketName) }

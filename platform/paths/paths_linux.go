@@ -1,7 +1,12 @@
 package paths
 
-import "os"
+import (
+	"os"
+	"path/filepath"
+)
 
 func systemSet() Set { return linuxSystem() }
 
 func userSet() (Set, error) { return linuxUser(os.Getenv) }
+
+func socketIn(dir string) string { return filepath.Join(dir, socketName) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 )
 
@@ -19,3 +20,5 @@ func userSet() (Set, error) {
 	}
 	return Set{}, fmt.Errorf("where users keep files is not known on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 }
+
+func socketIn(dir string) string { return filepath.Join(dir, socketName) }

@@ -3,6 +3,7 @@ package paths
 import (
 	"errors"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -37,8 +38,11 @@ func TestLayouts(t *testing.T) {
 		{"macos user", must(darwinUser(env(map[string]string{"HOME": "/Users/ada"}))), Set{
 			"/Users/ada/Library/Application Support/Postern", "/Users/ada/Library/Application Support/Postern/settings.yaml",
 			"/Users/ada/Library/Application Support/Postern/agent.sock", "/Users/ada/Library/Caches/Postern"}},
-		{"windows", windowsUnder(`C:\ProgramData\`), Set{
-			`C:\ProgramData\Postern`, `C:\ProgramData\Postern\settings.yaml`, `C:\ProgramData\Postern\agent.sock`, `C:\ProgramData\Postern\Cache`}},
+		{"windows", windowsUnder(`C:\ProgramData\`, systemPipe), Set{
+			`C:\ProgramData\Postern`, `C:\ProgramData\Postern\settings.yaml`, `\\.\pipe\postern\system`, `C:\ProgramData\Postern\Cache`}},
+		{"windows user", windowsUnder(`C:\Users\Ada\AppData\Local`, userPipe("S-1-5-21-1-2-3-1001")), Set{
+			`C:\Users\Ada\AppData\Local\Postern`, `C:\Users\Ada\AppData\Local\Postern\settings.yaml`,
+			`\\.\pipe\postern\user-S-1-5-21-1-2-3-1001`, `C:\Users\Ada\AppData\Local\Postern\Cache`}},
 	} {
 		if tc.got != tc.want {
 			t.Errorf("%s:\n got %+v\nwant %+v", tc.name, tc.got, tc.want)
@@ -75,8 +79,23 @@ func TestHere(t *testing.T) {
 		t.Error("the user's places are the system's")
 	}
 	dir := t.TempDir()
-	want := Set{dir, filepath.Join(dir, "settings.yaml"), filepath.Join(dir, "agent.sock"), filepath.Join(dir, "cache")}
+	want := Set{dir, filepath.Join(dir, "settings.yaml"), socketIn(dir), filepath.Join(dir, "cache")}
 	if got := InState(dir); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestStatePipe(t *testing.T) {
+	first := statePipe(`C:\Users\Ada\Postern`)
+	for _, same := range []string{`c:\users\ada\postern`, `C:/Users/Ada/Postern/`} {
+		if got := statePipe(same); got != first {
+			t.Errorf("%s has the pipe %s, and %s", same, got, first)
+		}
+	}
+	if other := statePipe(`C:\Users\Bob\Postern`); other == first {
+		t.Errorf("two folders have the pipe %s", other)
+	}
+	if runtime.GOOS != "windows" && InState("/x").Socket != "/x/agent.sock" {
+		t.Errorf("the socket of /x is %s", InState("/x").Socket)
 	}
 }

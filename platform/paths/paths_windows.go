@@ -13,7 +13,7 @@ func systemSet() Set {
 	if err != nil {
 		base = `C:\ProgramData` // the default of FOLDERID_ProgramData
 	}
-	return windowsUnder(base)
+	return windowsUnder(base, systemPipe)
 }
 
 func userSet() (Set, error) {
@@ -21,5 +21,11 @@ func userSet() (Set, error) {
 	if err != nil {
 		return Set{}, fmt.Errorf("%w: %w", errNoHome, err)
 	}
-	return windowsUnder(base), nil
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return Set{}, fmt.Errorf("find own user: %w", err)
+	}
+	return windowsUnder(base, userPipe(user.User.Sid.String())), nil
 }
+
+func socketIn(dir string) string { return statePipe(dir) }

@@ -17,28 +17,28 @@ const (
 	// fileMask: written to, or closed by who could write (by a memory map, too,
 	// which is not told by itself), or its metadata.
 	fileMask = unix.IN_MODIFY | unix.IN_CLOSE_WRITE | unix.IN_ATTRIB
+	// lockMask: closed by whoever had it open, which lets go of its lock.
+	lockMask = unix.IN_CLOSE_WRITE | unix.IN_CLOSE_NOWRITE
 )
 
 // inotify puts watches of inotify(7). For a folder's entries it names them, and
 // tells of their contents too.
 type inotify struct {
 	fd       int
-	contents uint32 // exeMask or fileMask
+	contents uint32 // exeMask, fileMask or lockMask
 	files    *files
 	buf      []byte
 }
 
-// newInotify makes a loop watch files; held says whether notices wait for others.
-func newInotify(l *loop, cause string, held bool) (*files, error) {
+// newInotify makes a loop watch files for what contents names, and tell it;
+// held says whether notices wait for others.
+func newInotify(l *loop, cause string, contents uint32, held bool, tell tell) (*files, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
-	in := &inotify{fd: fd, contents: fileMask, buf: make([]byte, 64<<10)}
-	if cause == CauseReplaced {
-		in.contents = exeMask
-	}
-	in.files = newFiles(in, cause, l.tell)
+	in := &inotify{fd: fd, contents: contents, buf: make([]byte, 64<<10)}
+	in.files = newFiles(in, cause, tell)
 	return in.files, l.add(&source{fd: fd, events: unix.EPOLLIN, held: held, take: in.take})
 }
 
@@ -101,7 +101,7 @@ func (in *inotify) one(wd int32, mask uint32, name string) {
 		mask uint32
 		what what
 	}{
-		{unix.IN_MODIFY | unix.IN_CLOSE_WRITE, whatContent},
+		{unix.IN_MODIFY | lockMask, whatContent},
 		{unix.IN_ATTRIB, whatMeta},
 		{unix.IN_OPEN, whatOpened},
 		{goneMask | unix.IN_UNMOUNT | unix.IN_IGNORED, whatGone},

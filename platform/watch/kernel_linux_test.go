@@ -82,8 +82,8 @@ func TestMounts(t *testing.T) {
 const insideOwn = "POSTERN_TEST_INSIDE"
 
 // inside runs the calling test once more in a process with a mount namespace of
-// its own, with unshare(1). It is true in there.
-func inside(t *testing.T) bool {
+// its own, with unshare(1), and others if it is told to. It is true in there.
+func inside(t *testing.T, more ...string) bool {
 	t.Helper()
 	if os.Getenv(insideOwn) != "" {
 		return true
@@ -92,7 +92,7 @@ func inside(t *testing.T) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"--mount", "--propagation", "private", self, "-test.run=^" + t.Name() + "$", "-test.v"}
+	args := append(more, "--mount", "--propagation", "private", self, "-test.run=^"+t.Name()+"$", "-test.v")
 	if os.Getuid() != 0 {
 		args = append([]string{"--user", "--map-root-user"}, args...)
 	}

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"errors"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,7 +17,14 @@ type system struct {
 	files              *files // of calm, as all below
 	mounts             mounts
 	firewall, devices  netlink
+	tables             *files // the lock of iptables-legacy
 }
+
+// tablesLock is what every call of iptables-legacy that may change something
+// holds a lock on, from before the change until after it (iptables(8), -w). It
+// is opened for reading, and also to list rules; iptables-legacy-save does
+// without it.
+const tablesLock = "/run/xtables.lock"
 
 func (s *system) loops() []*loop { return []*loop{s.ends, s.starts, s.calm} }
 
@@ -43,10 +51,13 @@ func (s *system) open(send tell) (err error) {
 		}
 	}
 	s.procs = procs{loop: s.ends, watched: map[*source]procWatch{}}
-	if s.executables, err = newInotify(s.starts, CauseReplaced, false); err != nil {
+	if s.executables, err = newInotify(s.starts, CauseReplaced, exeMask, false, s.starts.tell); err != nil {
 		return err
 	}
-	if s.files, err = newInotify(s.calm, CauseFile, true); err != nil {
+	if s.files, err = newInotify(s.calm, CauseFile, fileMask, true, s.calm.tell); err != nil {
+		return err
+	}
+	if s.tables, err = newInotify(s.calm, CauseFirewall, lockMask, true, s.tellTables); err != nil {
 		return err
 	}
 	s.mounts = mounts{loop: s.calm, kinds: map[string]bool{}, moved: s.remounted}
@@ -82,6 +93,7 @@ func (s *system) setPaths(l *loop, f *files, kind string, paths []string) error 
 // to tell.
 func (s *system) remounted() {
 	s.files.remounted()
+	s.tables.remounted()
 	s.starts.do(func() error { s.executables.remounted(); return nil })
 }
 
@@ -89,9 +101,18 @@ func (s *system) setMounts(kind string) error {
 	return s.calm.do(func() error { return s.mounts.set(kind) })
 }
 
+// setFirewall watches nftables, and iptables-legacy, of which the kernel tells
+// nobody, by its lock. Who may not hear of the one cannot read the other either.
 func (s *system) setFirewall(kind string) error {
-	return s.calm.do(func() error { return s.firewall.set(kind) })
+	err := s.calm.do(func() error { return s.firewall.set(kind) })
+	if errors.Is(err, os.ErrPermission) || errors.Is(err, errClosed) {
+		return err
+	}
+	return errors.Join(err, s.setPaths(s.calm, s.tables, kind, []string{tablesLock}))
 }
+
+// tellTables names no path: the lock is not what anybody asked to watch.
+func (s *system) tellTables(kind, cause, _ string, _ int) { s.calm.tell(kind, cause, "", 0) }
 
 func (s *system) setUevents(kind string) error {
 	return s.calm.do(func() error { return s.devices.set(kind) })

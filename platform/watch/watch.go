@@ -106,11 +106,14 @@ func (w *Watcher) SetFiles(kind string, paths []string) error { return w.sys.set
 func (w *Watcher) SetMounts(kind string) error { return w.sys.setMounts(kind) }
 
 // SetFirewall tells a kind when the system's firewall may have been changed: on
-// Linux by any change of nftables, also by iptables-nft, but not by the older
-// iptables-legacy, of which the kernel tells nobody; on Windows by a change of
-// its local or managed settings; on macOS before 15 by a change of the
-// application firewall's settings. Linux refuses it without CAP_NET_ADMIN
-// (the error is os.ErrPermission).
+// Linux by any change of nftables, also by iptables-nft, and after every run of
+// iptables-legacy that takes its lock, one that only lists rules too; on Windows
+// by a change of its local or managed settings; on macOS before 15 by a change
+// of the application firewall's settings. Linux refuses it without
+// CAP_NET_ADMIN (the error is os.ErrPermission). It does not see changes of
+// legacy tables by what takes no lock, or that of another mount namespace, nor
+// settings of the kernel such as net.ipv6.conf.*.disable_ipv6: sysctls tell
+// nobody.
 func (w *Watcher) SetFirewall(kind string) error { return w.sys.setFirewall(kind) }
 
 // SetRegistry watches keys of the Windows registry, such as

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-zt/postern/platform/jws"
 	"github.com/postern-zt/postern/posture/fact"
@@ -44,6 +46,9 @@ type Claims struct {
 	Seq      int64     `json:"postern_seq"`
 	Unusable []string  `json:"postern_unusable,omitempty"` // address prefixes this device cannot use
 	Wanted   []Wanted  `json:"postern_wanted,omitempty"`
+	// Pause is the reason a person gave for having everything closed for a
+	// while; nothing is wanted then.
+	Pause string `json:"postern_pause,omitempty"`
 	// Exactly one of Report and Renewal is there.
 	Report  *fact.Report `json:"postern_report,omitempty"`
 	Renewal *Renewal     `json:"postern_renewal,omitempty"`
@@ -101,6 +106,18 @@ func Sign(key crypto.Signer, c Claims) (string, error) {
 		return "", fmt.Errorf("sign attestation: %d bytes, at most %d allowed", len(tok), MaxSize)
 	}
 	return tok, nil
+}
+
+// Payload is the claims of a signed attestation as they were signed, JSON,
+// without any check: it is for showing one's own.
+func Payload(token string) ([]byte, error) {
+	_, rest, _ := strings.Cut(token, ".")
+	middle, _, ok := strings.Cut(rest, ".")
+	payload, err := jws.UnB64(middle)
+	if !ok || err != nil {
+		return nil, errors.New("read attestation: it is not three parts of base64url")
+	}
+	return payload, nil
 }
 
 // Expected is what the verifier demands of an attestation.
@@ -184,8 +201,24 @@ func (c Claims) validate() error {
 			return fmt.Errorf("unusable prefix %q is not a prefix, or there are more than %d", fact.Clip(p), fact.MaxEntries)
 		}
 	}
+	if err := c.validatePause(); err != nil {
+		return err
+	}
 	if c.Report != nil {
 		return c.Report.Validate()
+	}
+	return nil
+}
+
+// MaxPause is the longest reason of a pause in bytes: 200 characters.
+const MaxPause = 800
+
+func (c Claims) validatePause() error {
+	switch {
+	case len(c.Pause) > MaxPause || strings.ContainsFunc(c.Pause, func(r rune) bool { return !unicode.IsPrint(r) }):
+		return fmt.Errorf("the reason of a pause is longer than %d bytes, or has characters that cannot be shown", MaxPause)
+	case c.Pause != "" && len(c.Wanted) > 0:
+		return errors.New("paused, and yet it wants applications")
 	}
 	return nil
 }

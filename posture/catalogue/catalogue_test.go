@@ -62,7 +62,7 @@ func TestEveryReasonHasAnEntry(t *testing.T) {
 
 func TestEntriesAreWellFormed(t *testing.T) {
 	var raw []Entry
-	d := json.NewDecoder(strings.NewReader(string(english)))
+	d := json.NewDecoder(strings.NewReader(string(englishEntries)))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&raw); err != nil {
 		t.Fatal(err)

@@ -1,16 +1,11 @@
 package catalogue
 
 import (
-	_ "embed" // findings.json
-	"encoding/json"
 	"slices"
 	"strings"
 
 	"github.com/postern-zt/postern/posture/fact"
 )
-
-//go:embed findings.json
-var findings []byte
 
 // Finding is what a fact's value means to a person, where one value is better
 // than another.
@@ -25,31 +20,32 @@ type Finding struct {
 	Page  string   `json:"page,omitempty"` // id of the settings page that helps
 }
 
-// Findings lists every finding in the order of the facts. Nothing is listed
-// when the embedded file is broken, which a test rules out.
+// Findings lists every English finding in the order of the facts. Nothing is
+// listed when the embedded files are broken, which a test rules out.
 func Findings() []Finding {
-	var out []Finding
-	if err := json.Unmarshal(findings, &out); err != nil {
-		return nil
+	out := slices.Clone(Texts{}.said().findings)
+	for i := range out {
+		out[i].Worst = slices.Clone(out[i].Worst)
 	}
 	return out
 }
 
-// FindingOf finds what is said of a fact; the key of the address may be any.
-func FindingOf(address string) (Finding, bool) {
-	signal, key, field, err := fact.SplitAddress(address)
-	if err != nil {
+// FindingOf finds what is said of a fact in English; the key of the address may
+// be any.
+func FindingOf(address string) (Finding, bool) { return Texts{}.FindingOf(address) }
+
+// finding is what is said of a fact; the caller must not change it.
+func (t Texts) finding(address string) (Finding, bool) {
+	at, ok := placeOf(address)
+	if !ok {
 		return Finding{}, false
 	}
-	if key != "" {
-		key = "*"
+	b := t.said()
+	i, ok := b.byFact[at]
+	if !ok {
+		return Finding{}, false
 	}
-	for _, f := range Findings() {
-		if f.Fact == fact.Address(signal, key, field) {
-			return f, true
-		}
-	}
-	return Finding{}, false
+	return b.findings[i], true
 }
 
 // IsBad reports whether the value is one that the finding's bad sentence is
@@ -71,7 +67,7 @@ func (f Finding) IsBad(v fact.Value) bool {
 // signal, so that telling both would tell one thing twice.
 func (f Finding) Covered(s fact.Signal, key string) bool {
 	for range len(s.Facts) + 1 {
-		above, ok := FindingOf(f.Under)
+		above, ok := Texts{}.finding(f.Under)
 		if f.Under == "" || !ok {
 			return false
 		}
@@ -93,7 +89,7 @@ func (f Finding) Covered(s fact.Signal, key string) bool {
 // Pages lists the ids of settings pages that findings name, sorted.
 func Pages() []string {
 	var out []string
-	for _, f := range Findings() {
+	for _, f := range (Texts{}).said().findings {
 		if f.Page != "" && !slices.Contains(out, f.Page) {
 			out = append(out, f.Page)
 		}

@@ -129,15 +129,28 @@ func DecodeObservation(n *yaml.Node, origin string) (Observation, error) {
 
 // DecodeRow reads one catalogue row of the broker's YAML file and checks it.
 func DecodeRow(n *yaml.Node) (EDRRow, error) {
+	r, err := decodeRow(n, fact.OriginBroker)
+	if err != nil {
+		return EDRRow{}, err
+	}
+	return r, r.fromOutside()
+}
+
+// DecodeOwnRow reads one catalogue row of a user's settings and checks it. Such
+// a row may be found wherever its owner says, in a folder of theirs too.
+func DecodeOwnRow(n *yaml.Node) (EDRRow, error) { return decodeRow(n, fact.OriginUserSettings) }
+
+// decodeRow reads one catalogue row. A key that no row has is an error.
+func decodeRow(n *yaml.Node, origin string) (EDRRow, error) {
 	var r EDRRow
 	if err := strictYAML(n, &r); err != nil {
 		return EDRRow{}, fmt.Errorf("catalogue row: %w", err)
 	}
-	r.Origin = fact.OriginBroker
+	r.Origin = origin
 	if err := r.Validate(); err != nil {
 		return EDRRow{}, err
 	}
-	return r, r.fromOutside()
+	return r, nil
 }
 
 var yamlPlace = regexp.MustCompile(`^line \d+: | in type [\w.]+$`)

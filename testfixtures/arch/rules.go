@@ -28,10 +28,10 @@ var doors = []door{
 		"posture", "tunnel", "platform",
 	}},
 	{"tray", []string{
-		"client/localapi", "client/loopback", "client/view", "client/statuspage",
+		"client/localapi", "client/login", "client/loopback", "client/view", "client/statuspage",
 		"posture/fact", "posture/catalogue",
-		"platform/browser", "platform/buildinfo", "platform/ipc", "platform/files",
-		"platform/paths", "platform/settings",
+		"platform/browser", "platform/buildinfo", "platform/clipboard", "platform/files", "platform/ipc",
+		"platform/locale", "platform/notify", "platform/paths", "platform/settings",
 	}},
 	{"installer", []string{
 		"platform/buildinfo", "platform/osexec", "platform/files",
@@ -57,12 +57,18 @@ var keepers = []keeper{
 		"platform/machine", "platform/watch", "platform/session", "platform/ipc",
 	}},
 	{[]string{"github.com/zalando/go-keyring"}, []string{"platform/secret"}},
-	{[]string{"github.com/go-ole/go-ole"}, []string{"platform/machine"}},
+	{[]string{"github.com/go-ole/go-ole"}, []string{"platform/machine", "platform/notify"}},
+	{[]string{"github.com/godbus/dbus"}, []string{"tray/shell", "platform/notify", "platform/session"}},
+	{[]string{"github.com/Microsoft/go-winio"}, []string{"platform/ipc"}},
+	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"}, []string{"client/cmd/postern"}},
+	{[]string{"golang.org/x/image"}, []string{"tray/icons"}},
 	{[]string{"github.com/shirou/gopsutil"}, []string{"platform/machine"}},
 	{[]string{"github.com/pkg/browser"}, []string{"platform/browser"}},
 	{[]string{"os/exec"}, []string{"platform/osexec"}},
 	{[]string{"github.com/google/go-tpm", "github.com/google/go-tpm-tools"}, []string{"platform/hwkey", "broker/verify"}},
-	{[]string{"github.com/ebitengine/purego"}, []string{"tray/shell", "platform/hwkey", "platform/machine"}},
+	{[]string{"github.com/ebitengine/purego"}, []string{
+		"tray/shell", "platform/hwkey", "platform/machine", "platform/notify", "platform/settings", "platform/clipboard", "platform/locale",
+	}},
 	{[]string{"golang.org/x/sys"}, []string{"platform", "tunnel/wg", "tunnel/netcfg"}},
 	{[]string{"cel.dev/cel-go", "github.com/google/cel-go"}, []string{"broker/policy"}},
 }
@@ -85,6 +91,11 @@ var keptUses = []use{
 	{"os", []string{"StartProcess"}, []string{"platform/osexec"}, "commands go through one list"},
 	{"syscall", []string{"Exec", "ForkExec", "StartProcess"}, []string{"platform/osexec"}, "commands go through one list"},
 }
+
+// initFiles may have a func init: only there can what it does be done in time.
+// AppKit wants the process's first thread, which main keeps only if it is
+// locked before anything else starts.
+var initFiles = []string{"tray/shell/appkit_darwin.go"}
 
 // exits end the program, which only package main may do.
 var exits = []use{

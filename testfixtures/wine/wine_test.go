@@ -124,6 +124,7 @@ func TestLiveMachine(t *testing.T) {
 		t.Run(strings.Join(o.Reading, " "), func(t *testing.T) { all[i].compare(t, o) })
 	}
 	t.Run("watching", func(t *testing.T) { testWatching(t, b) })
+	t.Run("person", func(t *testing.T) { testPersonsRooms(t, b) })
 }
 
 func (r reading) compare(t *testing.T, o outcome) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"path/filepath"
 
@@ -12,11 +11,11 @@ import (
 	"github.com/postern-zt/postern/client/agent"
 	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/config"
+	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/localserver"
 	"github.com/postern-zt/postern/client/signin"
 	"github.com/postern-zt/postern/platform/buildinfo"
 	"github.com/postern-zt/postern/platform/clock"
-	"github.com/postern-zt/postern/platform/files"
 	"github.com/postern-zt/postern/platform/hwkey"
 	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/platform/jws"
@@ -73,6 +72,8 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: owner,
 		Posture:   collector,
 		Observe:   agent.Observe{Broker: broker, Posture: collector, Local: settings.Observations, Forbid: settings.Forbid.V},
+		Managed:   localapi.Managed{By: settings.ManagedBy.V, Support: settings.Support.V},
+		Settings:  shownSettings(settings),
 		SignIns:   signin.New(jkt, clk.Boot, conn.Now),
 		BrokerURL: settings.Broker.V, Scope: scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
 		NewEngine: func(owner ipc.Peer, keys *agent.Keys, onChange func()) agent.Engine {
@@ -89,11 +90,20 @@ func wire(ctx context.Context, o options, set paths.Set, settings config.Setting
 	return serveAgent(ctx, agent.New(cfg), o, set, scope, owner, log)
 }
 
+// shownSettings is the effective settings as the local socket tells them.
+func shownSettings(s config.Settings) localapi.Config {
+	out := localapi.Config{File: s.File}
+	for _, e := range s.Effective() {
+		out.Settings = append(out.Settings, localapi.Setting{Name: e.Key, Value: e.Value, Origin: string(e.Origin), Source: e.Source})
+	}
+	for _, w := range s.Warnings {
+		out.Warnings = append(out.Warnings, w.String())
+	}
+	return out
+}
+
 // serveAgent runs the agent and its local socket; when one ends, both end.
 func serveAgent(ctx context.Context, a *agent.Agent, o options, set paths.Set, scope string, owner ipc.Peer, log *slog.Logger) error {
-	if err := socketFolder(o, set); err != nil {
-		return err
-	}
 	l, err := ipc.Listen(set.Socket, ipc.Options{AnyUser: !o.user})
 	if err != nil {
 		return err
@@ -111,21 +121,4 @@ func serveAgent(ctx context.Context, a *agent.Agent, o options, set paths.Set, s
 	err = a.Run(ctx)
 	cancel()
 	return errors.Join(err, <-served)
-}
-
-// socketFolder makes the folder of the socket: the system's agent must be
-// reachable for every user, a user's own agent for nobody else.
-func socketFolder(o options, set paths.Set) error {
-	dir := filepath.Dir(set.Socket)
-	if dir == set.State {
-		return nil
-	}
-	mkdir := files.MkdirShared
-	if o.user {
-		mkdir = files.MkdirOwnerOnly
-	}
-	if err := mkdir(dir); err != nil {
-		return fmt.Errorf("make the socket's folder: %w", err)
-	}
-	return nil
 }

@@ -367,7 +367,7 @@ func (r *rig) otherUser(network, address string) (string, error) {
 	r.must(errors.Join(err, dst.Close()))
 	cmd := exec.CommandContext(r.t.Context(), path)
 	cmd.Dir, cmd.Env = "/", []string{dialAs + "=" + network + " " + address}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: person, Gid: person}}
 	out, err := cmd.CombinedOutput()
 	return string(out), err
 }
@@ -387,8 +387,11 @@ func TestAnotherUserOfTheMachine(t *testing.T) {
 	r.fetch("wiki") // and the owner goes on
 }
 
+// person is an OS user who is nobody here, and no service (platform/ipc).
+const person = 4242
+
 // The system's agent belongs to whoever signed in, be it the lesser user: root
-// may see that it runs, and neither uses nor ends the session.
+// does not use the session, and may end it.
 func TestSystemAgentBelongsToWhoSignedIn(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Fatal("this test plays a second OS user and needs root")
@@ -400,7 +403,7 @@ func TestSystemAgentBelongsToWhoSignedIn(t *testing.T) {
 	r.must(os.Chmod(run, 0o755))
 	r.agent.RunDir = run
 	r.must(r.agent.Start(t.Context()))
-	r.agent.As = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	r.agent.As = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: person, Gid: person}}
 	_, err = r.agent.Login(t.Context())
 	r.must(err)
 	var a localapi.App
@@ -417,11 +420,17 @@ func TestSystemAgentBelongsToWhoSignedIn(t *testing.T) {
 		t.Errorf("root uses another user's tunnel: %v", err)
 	}
 	r.agent.As = nil
-	if res, err := r.agent.Postern(t.Context(), "logout"); err != nil || res.Code == 0 {
-		t.Errorf("root ended another user's session: %v %+v", err, res)
+	if res, err := r.agent.Postern(t.Context(), "pause", "--for", "1h", "--reason", "root wants it"); err != nil || res.Code == 0 {
+		t.Errorf("root paused another user's session: %v %+v", err, res)
 	}
-	if s := r.status(); s.User == nil {
-		t.Error("the session is gone")
+	if s := r.status(); s.User == nil || s.Pause != nil {
+		t.Errorf("after root's pause: %+v", s)
+	}
+	if res, err := r.agent.Postern(t.Context(), "logout"); err != nil || res.Code != 0 {
+		t.Errorf("root cannot end another user's session: %v %+v", err, res)
+	}
+	if s := r.status(); s.User != nil {
+		t.Error("the session goes on")
 	}
 }
 

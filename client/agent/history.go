@@ -1,0 +1,166 @@
+package agent
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/postern-zt/postern/broker/apiclient"
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/state"
+	"github.com/postern-zt/postern/posture/fact"
+)
+
+// history is what happened in this session and what last left this machine. It
+// is kept in memory only, and forgotten when the session ends: who signs in
+// next is not to read it.
+type history struct {
+	mu     sync.Mutex
+	events []localapi.Happening
+	sent   localapi.Sent
+	flight int64 // that the sent attestation belongs to
+}
+
+func (h *history) add(events ...localapi.Happening) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events = append(h.events, events...)
+	if over := len(h.events) - localapi.MaxTimeline; over > 0 {
+		h.events = slices.Delete(h.events, 0, over)
+	}
+}
+
+// send notes an attestation that goes out now.
+func (h *history) send(flight int64, at time.Time, payload []byte, r fact.Report) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.flight = flight
+	h.sent = localapi.Sent{At: at, Claims: slices.Clone(payload), Report: r}
+}
+
+// answered notes how the attestation of a flight ended.
+func (h *history) answered(flight int64, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.flight != flight || h.sent.At.IsZero() {
+		return
+	}
+	var no *apiclient.Rejected
+	switch {
+	case err == nil:
+		h.sent.Outcome = localapi.SentAccepted
+	case errors.As(err, &no):
+		h.sent.Outcome, h.sent.Code = localapi.SentRejected, no.Code
+	default:
+		h.sent.Outcome = localapi.SentUnreachable
+	}
+}
+
+func (h *history) forget() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.events, h.sent, h.flight = nil, localapi.Sent{}, 0
+}
+
+// Timeline is what happened in this session, the newest last.
+func (a *Agent) Timeline() localapi.Timeline {
+	a.history.mu.Lock()
+	defer a.history.mu.Unlock()
+	return localapi.Timeline{Events: slices.Clone(a.history.events)}
+}
+
+// Sent is what last left this machine in this session.
+func (a *Agent) Sent() localapi.Sent {
+	a.history.mu.Lock()
+	defer a.history.mu.Unlock()
+	out := a.history.sent
+	out.To = a.cfg.BrokerURL
+	return out
+}
+
+// chronicle adds what one event changed to the history, and wakes who waits
+// for a step.
+func (w *writer) chronicle(before state.State, o occurred) {
+	a := w.agent
+	a.history.add(happenings(before, w.state, o.event, a.cfg.Clock.Now(), w.clientMS)...)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.stepped)
+	a.stepped = make(chan struct{})
+}
+
+// happenings says in the words of the timeline what lies between two states.
+func happenings(was, is state.State, event state.Event, at time.Time, tookMS float64) []localapi.Happening {
+	var out []localapi.Happening
+	say := func(name, code string) { out = append(out, localapi.Happening{At: at, Event: name, Code: code}) }
+	switch e := event.(type) {
+	case state.SignedIn:
+		say(localapi.EventSignedIn, "")
+	case state.CheckNow:
+		say(localapi.EventChecked, "")
+	case state.PostureChanged:
+		out = append(out, localapi.Happening{At: at, Event: localapi.EventPosture, Facts: slices.Clone(e.Worse)})
+	}
+	switch {
+	case was.Session.SignedIn && !is.Session.SignedIn:
+		say(localapi.EventSignedOut, causeOf(event))
+		return out // whose applications they were is nobody's to read now
+	case was.Pause == nil && is.Pause != nil:
+		say(localapi.EventPaused, is.Pause.Reason)
+	case was.Pause != nil && is.Pause == nil && is.Session.SignedIn:
+		say(localapi.EventResumed, "")
+	}
+	if was.Online != is.Online && is.Session.SignedIn && was.Session.SignedIn {
+		say(map[bool]string{true: localapi.EventOnline, false: localapi.EventOffline}[is.Online], "")
+	}
+	return append(out, appHappenings(was, is, at, tookMS)...)
+}
+
+// causeOf is why a session ended.
+func causeOf(event state.Event) string {
+	switch e := event.(type) {
+	case state.SignedOut:
+		if e.Cause != "" {
+			return e.Cause
+		}
+		return state.CauseSignedOut
+	case state.Rejected:
+		return e.Code
+	case state.Tick:
+		return state.CauseSessionEnded
+	}
+	return state.CauseSignedOut
+}
+
+// appHappenings lists what opened, closed or was denied, applications with the
+// same cause together.
+func appHappenings(was, is state.State, at time.Time, tookMS float64) []localapi.Happening {
+	type kind struct{ event, code string }
+	apps := map[kind][]string{}
+	for _, id := range slices.Sorted(maps.Keys(is.Apps)) {
+		x, y := was.Apps[id], is.Apps[id]
+		open, opens := was.Live(id, was.Now), is.Live(id, is.Now)
+		switch {
+		case !open && opens:
+			apps[kind{localapi.EventOpened, ""}] = append(apps[kind{localapi.EventOpened, ""}], id)
+		case open && !opens:
+			k := kind{localapi.EventClosed, y.ClosedCause}
+			apps[k] = append(apps[k], id)
+		case !opens && len(y.Denied) > 0 && !slices.Equal(x.Denied, y.Denied):
+			k := kind{localapi.EventDenied, y.Denied[0]}
+			apps[k] = append(apps[k], id)
+		}
+	}
+	var out []localapi.Happening
+	for k, ids := range apps {
+		h := localapi.Happening{At: at, Event: k.event, Code: k.code, Apps: ids}
+		if r := is.LastRevocation; k.event == localapi.EventClosed && r != nil && r != was.LastRevocation {
+			h.Facts, h.TookMS = slices.Clone(r.Facts), tookMS
+		}
+		out = append(out, h)
+	}
+	slices.SortFunc(out, func(a, b localapi.Happening) int { return slices.Compare(a.Apps, b.Apps) })
+	return out
+}

@@ -1,0 +1,126 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/loopback"
+)
+
+// agent is a twin of the agent that keeps what it was told.
+type agent struct {
+	mu       sync.Mutex
+	redirect string
+	expires  int64
+	finished []localapi.Finish
+	gaveUp   []string
+	startErr error
+}
+
+func (a *agent) StartSignIn(_ context.Context, uri string) (localapi.SignIn, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.redirect = uri
+	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "st", ExpiresInMS: a.expires}, a.startErr
+}
+
+func (a *agent) FinishSignIn(_ context.Context, f localapi.Finish) (localapi.Status, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.finished = append(a.finished, f)
+	return localapi.Status{State: localapi.StateStarting}, nil
+}
+
+func (a *agent) CancelSignIn(_ context.Context, id string) (localapi.Status, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.gaveUp = append(a.gaveUp, id)
+	return localapi.Status{}, nil
+}
+
+// comesBack is a browser that goes straight to the redirect.
+func (a *agent) comesBack(t *testing.T, query string) func(context.Context, string) error {
+	return func(context.Context, string) error {
+		go func() {
+			res, err := http.Get(a.redirect + "?" + query)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			res.Body.Close()
+		}()
+		return nil
+	}
+}
+
+func TestSignsIn(t *testing.T) {
+	a := &agent{}
+	st, err := Flow{Agent: a, Show: a.comesBack(t, "code=c&state=st&iss=https%3A%2F%2Fidp.example")}.Run(t.Context())
+	want := localapi.Finish{ID: "id", Code: "c", State: "st", Iss: "https://idp.example"}
+	if err != nil || st.State != localapi.StateStarting || len(a.finished) != 1 || a.finished[0] != want || len(a.gaveUp) != 0 {
+		t.Errorf("%+v, %v; the agent heard %+v, %v", st, err, a.finished, a.gaveUp)
+	}
+}
+
+func TestPastedAnswer(t *testing.T) {
+	a := &agent{}
+	_, err := Flow{Agent: a, Show: func(context.Context, string) error { return nil },
+		Await: func(_ context.Context, _ *loopback.Receiver, state string) (loopback.Result, error) {
+			return loopback.Result{Code: "pasted", State: state}, nil
+		}}.Run(t.Context())
+	if err != nil || len(a.finished) != 1 || a.finished[0].Code != "pasted" {
+		t.Errorf("%v; the agent heard %+v", err, a.finished)
+	}
+}
+
+func TestProviderSaysNo(t *testing.T) {
+	for code, want := range map[string]string{
+		"access_denied": "may not sign in", "login_required": "needs you", "server_error": "trouble of its own", "invalid_scope": "not set up", "own_code": "refused",
+	} {
+		a := &agent{}
+		_, err := Flow{Agent: a, Show: a.comesBack(t, "state=st&error="+code+"&error_description=because")}.Run(t.Context())
+		var no *localapi.Refused
+		if !errors.As(err, &no) || no.Code != localapi.CodeSignInRefused || !strings.Contains(no.Message, want) || !strings.Contains(no.Message, "because") || no.Hint == "" {
+			t.Errorf("%s: %v", code, err)
+		}
+		if len(a.finished) != 1 || a.finished[0].Error != code {
+			t.Errorf("%s: the agent heard %+v", code, a.finished)
+		}
+	}
+}
+
+func TestGivenUp(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	shut, timedOut := errors.New("no browser"), &localapi.Refused{Code: localapi.CodeSignInTimeout}
+	for name, f := range map[string]struct {
+		agent *agent
+		show  func(context.Context, string) error
+		want  error
+	}{
+		"cancelled":  {&agent{}, func(context.Context, string) error { cancel(); return nil }, context.Canceled},
+		"too late":   {&agent{expires: 30}, func(context.Context, string) error { return nil }, timedOut},
+		"no browser": {&agent{}, func(context.Context, string) error { return shut }, shut},
+	} {
+		use := t.Context()
+		if name == "cancelled" {
+			use = ctx
+		}
+		_, err := Flow{Agent: f.agent, Show: f.show}.Run(use)
+		var no *localapi.Refused
+		if f.want == timedOut && errors.As(err, &no) && no.Code == timedOut.Code {
+			err = timedOut
+		}
+		if !errors.Is(err, f.want) || len(f.agent.gaveUp) != 1 || len(f.agent.finished) != 0 {
+			t.Errorf("%s: %v; the agent heard %v, %v", name, err, f.agent.gaveUp, f.agent.finished)
+		}
+	}
+	a := &agent{startErr: localapi.ErrNotRunning}
+	if _, err := (Flow{Agent: a}).Run(t.Context()); !errors.Is(err, localapi.ErrNotRunning) || len(a.gaveUp) != 0 {
+		t.Errorf("no agent: %v", err)
+	}
+}

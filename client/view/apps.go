@@ -1,0 +1,154 @@
+package view
+
+import (
+	"strings"
+
+	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/state"
+)
+
+// good is true of applications that can be used now: the tunnel of one that is
+// ready opens with the first connection.
+func good(state string) bool { return state == localapi.AppOpen || state == localapi.AppReady }
+
+// apps are the applications, in the agent's order; those that are not meant
+// for this person come last.
+func (m *maker) apps() []App {
+	var mine, others []App
+	for _, a := range m.st.Apps {
+		if out := m.app(a); out.NotMine {
+			others = append(others, out)
+		} else {
+			mine = append(mine, out)
+		}
+	}
+	return append(mine, others...)
+}
+
+func (m *maker) app(a localapi.App) App {
+	out := App{ID: plain(a.ID, maxName), Name: nameOf(a), State: stateOf(a.State), Good: good(a.State)}
+	out.Says = m.appSays(a)
+	if out.Good {
+		out.URL, out.Address = webAddress(a.URL), plain(a.LocalAddress, maxName)
+		return out
+	}
+	out.NotMine = len(a.Reasons) == 1 && a.Reasons[0] == api.ReasonNotInGroup
+	for _, code := range a.Reasons[:min(len(a.Reasons), maxReasons)] {
+		if code != "" {
+			out.Why = append(out.Why, m.reason(code))
+		}
+	}
+	return out
+}
+
+// stateOf is the state as a word of this program; of another one nothing is
+// known, and so it is closed.
+func stateOf(word string) string {
+	switch word {
+	case localapi.AppReady, localapi.AppConnecting, localapi.AppOpen, localapi.AppDenied:
+		return word
+	}
+	return localapi.AppClosed
+}
+
+func (m *maker) appSays(a localapi.App) string {
+	w := m.w.App
+	switch a.State {
+	case localapi.AppOpen:
+		return w.Open
+	case localapi.AppReady:
+		return w.Ready
+	case localapi.AppConnecting:
+		return w.Connecting
+	}
+	switch {
+	case m.st.Pause != nil:
+		return w.Paused
+	case len(a.Reasons) == 1 && a.Reasons[0] == api.ReasonNotInGroup:
+		return w.NotMine
+	case a.State == localapi.AppDenied:
+		return w.Denied
+	case a.State == localapi.AppClosed || a.State == "":
+		return w.Closed
+	}
+	return w.Unknown
+}
+
+// webAddress is an address that a browser may be given: http or https, without
+// anything that is not plain. Other schemes are for other programs.
+func webAddress(s string) string {
+	if len(s) > maxURL || s != plain(s, maxURL) || strings.Contains(s, " ") ||
+		!strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
+		return ""
+	}
+	return s
+}
+
+// reason explains a code: by the checks of that code, else by the catalogue,
+// else by the code alone.
+func (m *maker) reason(code string) Reason {
+	clean := plain(code, maxCode)
+	if code == state.CausePaused && m.v.Pause != nil {
+		return Reason{Code: clean, Text: sentence(m.v.Pause.Says)}
+	}
+	var texts []string
+	out := Reason{Code: clean}
+	for _, f := range m.v.Faults {
+		if f.Check != "" && f.Code == clean {
+			texts = append(texts, sentence(f.Title))
+			if out.Fix == (Fix{}) {
+				out.Fix = f.Fix
+			}
+		}
+	}
+	if len(texts) > 0 {
+		out.Text = plain(strings.Join(texts, " "), maxSentence)
+		return out
+	}
+	for _, c := range m.st.Posture.Checks {
+		if c.Code == code { // it passes by now; the broker's next answer opens the application
+			out.Text = sentence(Fill(m.w.Fault.NotMet, "name", m.checkName(c)))
+			return out
+		}
+	}
+	if code == state.CausePosture && m.st.LastRevocation != nil {
+		if cause, facts := revocation(*m.st.LastRevocation); cause == code {
+			return m.because(code, facts)
+		}
+	}
+	return m.because(code, nil)
+}
+
+// because explains a cause that no check stands for.
+func (m *maker) because(code string, facts []string) Reason {
+	out := Reason{Code: plain(code, maxCode)}
+	if e, ok := m.texts.Lookup(code); ok {
+		out.Text, out.Fix.Text = e.Sentence, e.Fix.For(m.in.System)
+	} else {
+		out.Text = Fill(m.w.App.ByCode, "code", out.Code)
+	}
+	if code == state.CausePosture && len(facts) > 0 {
+		return m.worse(out, facts)
+	}
+	return out
+}
+
+// worse says what got worse: in the words of the reading, where the fact is
+// still bad in it, else by the names of the signals.
+func (m *maker) worse(out Reason, facts []string) Reason {
+	for _, f := range m.bad {
+		for _, a := range f.Facts {
+			for _, b := range facts {
+				if a == b && f.Mark == MarkBad {
+					out.Text, out.Fix = f.Text, m.orElse(Fix{}, f.Remark)
+					return out
+				}
+			}
+		}
+	}
+	if signals := m.signals(facts); len(signals) > 0 {
+		out.Text = Fill(m.w.App.Worse, "what", m.w.list(signals))
+	}
+	return out
+}

@@ -1,0 +1,152 @@
+package view
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/state"
+)
+
+// Explain tells of one application, by its id or its name, why it is open or
+// closed and what happens next. It names checks and outcomes only: what a check
+// compares with is never here (law 10).
+func Explain(in Input, app string) Explanation {
+	v := New(in)
+	m := newMaker(in)
+	m.v = v
+	i := slices.IndexFunc(v.Apps, func(a App) bool { return a.ID == app })
+	if i < 0 {
+		i = slices.IndexFunc(v.Apps, func(a App) bool { return strings.EqualFold(a.Name, app) })
+	}
+	switch {
+	case in.Trouble != NoTrouble:
+		return Explanation{Says: sentence(v.Headline), Do: hints(v.Hint)}
+	case i < 0 && !m.signedIn():
+		return Explanation{Says: sentence(v.Headline), Next: []string{m.w.Explain.NextSignIn}, Do: hints(v.Hint)}
+	case i < 0:
+		return Explanation{Says: Fill(m.w.Explain.NoSuchApp, "app", plain(app, maxName))}
+	}
+	e := explaining{maker: m, e: Explanation{App: v.Apps[i], Known: true}}
+	e.needs()
+	e.says()
+	return e.e
+}
+
+func hints(text string) []Fix {
+	if text == "" {
+		return nil
+	}
+	return []Fix{{Text: text}}
+}
+
+type explaining struct {
+	*maker
+	e Explanation
+}
+
+// needs lists what is not met of what the application needs, by its reasons,
+// and the checks that pass. The broker tells reasons only, so that which of the
+// passing checks belong to this application is not known.
+func (x *explaining) needs() {
+	for _, r := range x.e.App.Why {
+		if x.e.App.Good || r.Code == state.CausePaused {
+			continue
+		}
+		x.unmet(r)
+	}
+	for _, c := range x.st.Posture.Checks {
+		if c.Outcome == pass && len(x.e.Met) < maxFaults {
+			x.e.Met = append(x.e.Met, Need{Code: plain(c.Code, maxCode), Name: x.checkName(c), Outcome: pass, Says: x.w.Explain.Met})
+		}
+	}
+	if len(x.e.Met) > 0 {
+		x.e.Note = x.w.Explain.WhichApply
+	}
+}
+
+// unmet adds the needs behind one reason: a code may stand for several checks.
+func (x *explaining) unmet(r Reason) {
+	found := false
+	for _, f := range x.v.Faults {
+		if f.Check == "" || f.Code != r.Code {
+			continue
+		}
+		n := Need{Code: f.Code, Name: f.Check, Outcome: "fail", Says: x.w.Explain.Unmet, Why: f.Why}
+		if f.Unknown {
+			n.Outcome, n.Says = unknown, x.w.Explain.Unsure
+		} else if f.Title != Fill(x.w.Fault.NotMet, "name", f.Check) {
+			n.Why = append([]string{sentence(f.Title)}, f.Why...)
+		}
+		x.e.Unmet, found = append(x.e.Unmet, n), true
+	}
+	if !found {
+		x.e.Unmet = append(x.e.Unmet, Need{Code: r.Code, Name: strings.TrimSuffix(r.Text, "."), Outcome: "fail", Says: x.w.Explain.Unmet})
+	}
+	if r.Fix != (Fix{}) && !slices.Contains(x.e.Do, r.Fix) {
+		x.e.Do = append(x.e.Do, r.Fix)
+	}
+}
+
+func (x *explaining) says() {
+	w, a := x.w.Explain, x.e.App
+	one := func(sentence string) string { return Fill(sentence, "app", a.Name) }
+	switch {
+	case a.State == localapi.AppOpen:
+		x.e.Says, x.e.Next = one(w.IsOpen), []string{w.NextRenew}
+	case a.Good:
+		x.e.Says, x.e.Next = one(w.IsReady), []string{w.NextRenew}
+	case a.NotMine:
+		x.e.Says, x.e.Next = one(w.IsNotMine), []string{w.NextAsk}
+	case x.v.Pause != nil:
+		when := x.d.until(x.v.Pause.Until)
+		x.e.Says = Fill(w.IsPaused, "app", a.Name, "when", when)
+		x.e.Next = []string{Fill(w.NextPause, "when", x.d.moment(x.v.Pause.Until))}
+	case a.State == localapi.AppConnecting:
+		x.e.Says = one(w.IsConnecting)
+	case len(a.Why) == 0:
+		x.e.Says = one(w.IsClosed)
+		x.next()
+	default:
+		x.e.Says = Fill(w.IsWhy, "app", a.Name, "why", x.w.fragment(a.Why[0].Text))
+		x.next()
+	}
+	if !a.Good && !a.NotMine {
+		x.since()
+	}
+	if x.away() && a.Good {
+		x.e.Next = []string{sentence(x.v.Headline)}
+	}
+}
+
+// next is what happens by itself.
+func (x *explaining) next() {
+	if x.away() {
+		x.e.Next = []string{x.w.Explain.NextBroker}
+		return
+	}
+	x.e.Next = []string{x.w.Explain.NextAlone}
+}
+
+// since finds the last time that the application was closed: in the timeline,
+// or else in the last revocation.
+func (x *explaining) since() {
+	id := x.e.App.ID
+	if x.in.Timeline != nil {
+		for _, h := range slices.Backward(x.in.Timeline.Events) {
+			if !slices.Contains(h.Apps, id) {
+				continue
+			}
+			if h.Event == localapi.EventClosed {
+				x.e.Since = Fill(x.w.Explain.Since, "when", x.d.moment(h.At))
+				return
+			}
+			if h.Event == localapi.EventOpened {
+				break
+			}
+		}
+	}
+	if r := x.st.LastRevocation; r != nil && slices.Contains(strings.Split(r.App, ","), id) {
+		x.e.Since = Fill(x.w.Explain.Since, "when", x.d.moment(r.At))
+	}
+}

@@ -1,0 +1,26 @@
+package view
+
+import (
+	"errors"
+
+	"github.com/postern-zt/postern/client/localapi"
+)
+
+// TroubleOf says what an error of the agent's client means for a view: the
+// Trouble of an Input, with the Code and Message that go with it. A nil error
+// is no trouble.
+func TroubleOf(err error) (trouble Trouble, code, message string) {
+	var no *localapi.Refused
+	switch {
+	case err == nil:
+		return NoTrouble, "", ""
+	case errors.Is(err, localapi.ErrNoAccess):
+		return NoAccess, "", ""
+	case errors.As(err, &no) && no.Code == localapi.CodeNotOwner:
+		return NotOwner, no.Code, no.Message
+	case errors.As(err, &no):
+		return Refused, no.Code, no.Message
+	}
+	// Nobody listens, or whoever did broke off.
+	return NotRunning, "", ""
+}

@@ -1,0 +1,29 @@
+package view
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	"github.com/postern-zt/postern/client/localapi"
+)
+
+func TestTroubleOf(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		want Trouble
+		code string
+	}{
+		{nil, NoTrouble, ""},
+		{fmt.Errorf("ask agent: %w", localapi.ErrNotRunning), NotRunning, ""},
+		{fmt.Errorf("ask agent: %w", io.EOF), NotRunning, ""},
+		{fmt.Errorf("ask agent: %w", localapi.ErrNoAccess), NoAccess, ""},
+		{&localapi.Refused{Code: localapi.CodeNotOwner, Message: "m"}, NotOwner, localapi.CodeNotOwner},
+		{errors.Join(&localapi.Refused{Code: localapi.CodeService, Message: "m"}), Refused, localapi.CodeService},
+	} {
+		if got, code, message := TroubleOf(tc.err); got != tc.want || code != tc.code || (code != "") != (message == "m") {
+			t.Errorf("%v: %q %q %q", tc.err, got, code, message)
+		}
+	}
+}

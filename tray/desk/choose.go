@@ -1,0 +1,190 @@
+package desk
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/login"
+	"github.com/postern-zt/postern/client/view"
+	menu "github.com/postern-zt/postern/tray/view"
+)
+
+// Choose does what an entry of the menu asks for. It returns at once; what
+// comes of it is shown.
+func (d *Desk) Choose(ctx context.Context, a menu.Action) {
+	d.post(ctx, func(s *desktop) { d.chosen(ctx, s, a) })
+}
+
+// chosen starts the work of an action beside the loop.
+func (d *Desk) chosen(ctx context.Context, s *desktop, a menu.Action) {
+	switch a.Kind {
+	case menu.DoSignIn:
+		d.signIn(ctx, s, false)
+	case menu.DoSwitch:
+		d.signIn(ctx, s, true)
+	case menu.DoCancel:
+		if s.signing != nil {
+			s.signing()
+		}
+	case menu.DoSignOut:
+		d.own(ctx, s, view.ActSignOut, func() error { _, err := d.opts.Agent.SignOut(ctx); return err })
+	case menu.DoPause:
+		d.pauseFor(ctx, s, a.Argument)
+	case menu.DoResume:
+		d.own(ctx, s, view.ActResume, func() error { _, err := d.opts.Agent.Resume(ctx); return err })
+	case menu.DoCheck:
+		d.check(ctx, s)
+	case menu.DoOpenApp:
+		d.openApp(ctx, s, a.Argument)
+	case menu.DoCopyApp:
+		d.copyApp(ctx, s, a.Argument)
+	case menu.DoFix:
+		d.act(ctx, func() error { return optional(d.opts.Fix)(ctx, a.Argument) })
+	case menu.DoDetails:
+		d.act(ctx, func() error { return optional(d.opts.Details)(ctx, a.Argument) })
+	case menu.DoRetry:
+		select {
+		case d.again <- struct{}{}:
+		default:
+		}
+	case menu.DoQuitTray:
+		d.opts.Quit()
+	}
+}
+
+// errCannot is why nothing came of a choice that this system cannot do.
+var errCannot = errors.New("this system has no way to do this")
+
+func optional(f func(context.Context, string) error) func(context.Context, string) error {
+	if f == nil {
+		return func(context.Context, string) error { return errCannot }
+	}
+	return f
+}
+
+// act does something beside the loop and tells if it did not work.
+func (d *Desk) act(ctx context.Context, do func() error) {
+	d.work.Go(func() {
+		if err := do(); err != nil && ctx.Err() == nil {
+			d.failed(ctx, err)
+		}
+	})
+}
+
+// own is act for what the person will not want to be told of as news.
+func (d *Desk) own(ctx context.Context, s *desktop, did string, do func() error) {
+	s.told = view.Did(s.told, did, time.Now())
+	d.act(ctx, do)
+}
+
+// failed tells in words why something that the person chose did not work.
+func (d *Desk) failed(ctx context.Context, err error) {
+	d.opts.Log.Info("what was chosen did not work", "error", err)
+	d.post(ctx, func(s *desktop) { d.tell(ctx, view.Failed(err, s.in)) })
+}
+
+// signIn begins a sign-in, after signing out if somebody else is to come. A
+// second choice while one is under way opens nothing new.
+func (d *Desk) signIn(ctx context.Context, s *desktop, switching bool) {
+	if s.signing != nil {
+		return
+	}
+	s.told = view.Did(s.told, view.ActSignIn, time.Now())
+	inner, cancel := context.WithCancel(ctx)
+	s.signing = cancel
+	d.work.Go(func() {
+		defer cancel()
+		err := d.runSignIn(inner, switching)
+		d.post(ctx, func(s *desktop) {
+			s.signing = nil
+			s.told = view.Did(s.told, view.ActSignIn, time.Now())
+		})
+		if err != nil && inner.Err() == nil {
+			d.failed(ctx, err)
+		}
+	})
+}
+
+func (d *Desk) runSignIn(ctx context.Context, switching bool) error {
+	if switching {
+		if _, err := d.opts.Agent.SignOut(ctx); err != nil {
+			return err
+		}
+	}
+	_, err := login.Flow{Agent: d.opts.Agent, Show: optional(d.opts.Open)}.Run(ctx)
+	return err
+}
+
+// pauseFor pauses as one of the menu's choices says.
+func (d *Desk) pauseFor(ctx context.Context, s *desktop, choice string) {
+	p, ok := menu.PauseOf(choice, time.Now())
+	if !ok {
+		return
+	}
+	d.own(ctx, s, view.ActPause, func() error { _, err := d.opts.Agent.Pause(ctx, p); return err })
+}
+
+// check has everything read again and keeps the proof of it.
+func (d *Desk) check(ctx context.Context, s *desktop) {
+	s.checks++
+	d.work.Go(func() {
+		out, err := d.opts.Agent.Check(ctx)
+		d.post(ctx, func(s *desktop) {
+			s.checks--
+			if err == nil {
+				s.in.Now = time.Now()
+				proof := view.Reread(out, s.in)
+				s.proof = &proof
+			}
+		})
+		if err != nil && ctx.Err() == nil {
+			d.failed(ctx, err)
+		}
+	})
+}
+
+// app finds an application that the menu named.
+func (s *desktop) app(id string) (localapi.App, bool) {
+	for _, a := range s.in.Status.Apps {
+		if a.ID == id {
+			return a, true
+		}
+	}
+	return localapi.App{}, false
+}
+
+func (d *Desk) openApp(ctx context.Context, s *desktop, id string) {
+	a, ok := s.app(id)
+	if !ok || a.URL == "" {
+		return // it closed in the meantime, which the menu shows by now
+	}
+	d.act(ctx, func() error { return optional(d.opts.Open)(ctx, a.URL) })
+}
+
+func (d *Desk) copyApp(ctx context.Context, s *desktop, id string) {
+	a, ok := s.app(id)
+	if !ok || a.LocalAddress == "" {
+		return
+	}
+	d.act(ctx, func() error {
+		if d.opts.Copy == nil {
+			return errCannot
+		}
+		return d.opts.Copy(a.LocalAddress)
+	})
+}
+
+// NoticeChosen does what a choice of a notice asks for; "" is the notice itself.
+func (d *Desk) NoticeChosen(ctx context.Context, choice string) {
+	page, isFix := view.FixOf(choice)
+	switch {
+	case isFix:
+		d.Choose(ctx, menu.Action{Kind: menu.DoFix, Argument: page})
+	case choice == view.ChoiceSignIn:
+		d.Choose(ctx, menu.Action{Kind: menu.DoSignIn})
+	default:
+		d.Choose(ctx, menu.Action{Kind: menu.DoDetails})
+	}
+}
