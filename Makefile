@@ -44,7 +44,7 @@ build: ## build every program for this machine into ./bin
 	@mkdir -p bin
 	@$(if $(PROGRAMS)$(HELPERS),$(GOBUILD) -o bin/ $(PROGRAMS) $(HELPERS) 1>&2,echo "no programs in this tree" 1>&2; exit 1)
 
-demo: build ## show the whole path on this machine (BROWSER=, JSON=1, KEEP=1)
+demo: build ## show the whole path on this machine (BROWSER=1 or chromium, JSON=1, KEEP=1)
 	@./bin/demo
 
 test: ## run every suite (testfixtures/tools/test.sh)

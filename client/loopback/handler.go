@@ -2,21 +2,31 @@ package loopback
 
 import (
 	"context"
-	"errors"
+	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"sync"
 	"time"
+)
 
-	"github.com/postern-zt/postern/platform/jws"
+// The paths: where the redirect arrives, and where the browser is sent on to
+// at once, so that no code stays in its address bar or among the pages that it
+// goes back to.
+const (
+	pathCallback = "/callback"
+	pathDone     = "/done"  // after the one answer
+	pathUsed     = "/used"  // after another answer than the first
+	pathOther    = "/other" // after what belongs to no sign-in under way
 )
 
 // handler answers the browser.
 type handler struct {
-	host  string
-	state string
-	taken chan Result   // receives the one result
-	seen  chan struct{} // closed when the last page has been written
+	host    string
+	state   string
+	taken   chan Result   // receives the one result
+	seen    chan struct{} // closed when the last page has been written
+	answers *underWay
 
 	mu     sync.Mutex
 	used   bool
@@ -45,31 +55,40 @@ func (h *handler) wait(ctx context.Context, broke <-chan error) (Result, error) 
 	return res, nil
 }
 
+// ServeHTTP implements http.Handler.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	head := w.Header()
-	head.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
-	head.Set("Referrer-Policy", "no-referrer")
-	head.Set("Cache-Control", "no-store")
-	head.Set("X-Content-Type-Options", "nosniff")
-	head.Set("Cross-Origin-Opener-Policy", "same-origin")
-	head.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.answers.begin()
+	defer h.answers.end()
+	secure(w.Header())
+	words := wordsFor(r.Header.Values("Accept-Language"))
 	switch {
 	case r.Host != h.host: // a name that was made to lead here (DNS rebinding)
-		page(w, http.StatusBadRequest, "Not a page", "There is nothing here.")
-	case r.URL.Path != pathCallback && r.URL.Path != pathDone:
-		page(w, http.StatusNotFound, "Not a page", "There is nothing here.")
+		words.show(w, http.StatusBadRequest, nothingHere)
+	case r.URL.Path == pathCallback:
+		h.callback(w, r, words)
 	case r.Method != http.MethodGet:
-		head.Set("Allow", http.MethodGet)
-		page(w, http.StatusMethodNotAllowed, "Not a page", "There is nothing here.")
-	case r.URL.Path == pathDone:
-		h.done(w)
+		w.Header().Set("Allow", http.MethodGet)
+		words.show(w, http.StatusMethodNotAllowed, nothingHere)
 	default:
-		h.callback(w, r)
+		h.page(w, r, words)
 	}
 }
 
-func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
-	res, err := parse(r.URL.RawQuery, h.state)
+// callback takes what the provider sends by the browser: in the query, or
+// posted as a form (OAuth 2.0 Form Post Response Mode, section 2).
+func (h *handler) callback(w http.ResponseWriter, r *http.Request, words texts) {
+	var raw string
+	switch r.Method {
+	case http.MethodGet:
+		raw = r.URL.RawQuery
+	case http.MethodPost:
+		raw = form(w, r)
+	default:
+		w.Header().Set("Allow", http.MethodGet+", "+http.MethodPost)
+		words.show(w, http.StatusMethodNotAllowed, nothingHere)
+		return
+	}
+	res, err := parse(raw, h.state)
 	h.mu.Lock()
 	used := h.used
 	if err == nil && !used {
@@ -79,69 +98,79 @@ func (h *handler) callback(w http.ResponseWriter, r *http.Request) {
 	h.mu.Unlock()
 	switch {
 	case used:
-		page(w, http.StatusGone, "Used already", "This sign-in has been used. Begin a new one if you need to.")
+		h.send(w, pathUsed)
 	case err != nil:
-		page(w, http.StatusBadRequest, "Not this sign-in", "This does not belong to the sign-in under way.")
+		h.send(w, pathOther)
 	default:
-		http.Redirect(w, r, "http://"+h.host+pathDone, http.StatusSeeOther)
+		h.send(w, pathDone)
 	}
 }
 
-func (h *handler) done(w http.ResponseWriter) {
+// form reads a posted answer; "" is none, and refused like one.
+func form(w http.ResponseWriter, r *http.Request) string {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return ""
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
+	if err != nil {
+		return ""
+	}
+	return string(body)
+}
+
+// send takes the browser on to a page without a query.
+func (h *handler) send(w http.ResponseWriter, path string) {
+	to := url.URL{Scheme: "http", Host: h.host, Path: path}
+	w.Header().Set("Location", to.String())
+	w.Header().Set("Content-Length", "0")
+	w.WriteHeader(http.StatusSeeOther)
+	flush(w)
+}
+
+// page shows a page of ours.
+func (h *handler) page(w http.ResponseWriter, r *http.Request, words texts) {
 	h.mu.Lock()
 	used, failed := h.used, h.failed
 	h.mu.Unlock()
 	switch {
-	case !used:
-		page(w, http.StatusNotFound, "Not a page", "There is nothing here.")
-		return
+	case r.URL.Path == pathUsed && used:
+		words.show(w, unlisted(r, http.StatusGone), usedAlready)
+	case r.URL.Path == pathOther:
+		words.show(w, unlisted(r, http.StatusBadRequest), anotherSignIn)
+	case r.URL.Path != pathDone || !used:
+		words.show(w, http.StatusNotFound, nothingHere)
 	case failed:
-		page(w, http.StatusOK, "Sign-in not completed", "Your organisation's sign-in page did not let the sign-in pass. Close this window and go back to where you began: it says why.")
+		words.show(w, unlisted(r, http.StatusOK), notCompleted)
+		h.shown.Do(func() { close(h.seen) })
 	default:
-		page(w, http.StatusOK, "Almost there", "Close this window and go back to where you began: it says when you are signed in.")
+		words.show(w, unlisted(r, http.StatusOK), almostThere)
+		h.shown.Do(func() { close(h.seen) })
 	}
-	h.shown.Do(func() { close(h.seen) })
 }
 
-// page writes a page of ours: two constant texts, no style, no script.
-func page(w http.ResponseWriter, status int, title, text string) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	// A browser that went away is no error of ours.
-	_, _ = w.Write([]byte("<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>" + title +
-		"</title></head><body><h1>" + title + "</h1><p>" + text + "</p></body></html>\n"))
+// unlisted gives a browser that navigates (W3C Fetch Metadata) status 404 for
+// a page that came by way of the callback. Chromium writes every address of a
+// chain of redirects into its history, the one with the code too, but hides
+// those that ended at a 404 from its lists and suggestions.
+func unlisted(r *http.Request, status int) int {
+	if r.Header.Get("Sec-Fetch-Mode") == "navigate" {
+		return http.StatusNotFound
+	}
+	return status
 }
 
-var (
-	errQuery = errors.New("the query cannot be read")
-	errState = errors.New("the state is another")
-	errEnds  = errors.New("neither a code nor an error, or both")
-)
+// flush hands everything to the system before the answer counts as given.
+func flush(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).Flush() // a browser that went away is no error of ours
+}
 
-// parse reads the query of a redirect. A parameter that is there twice is
-// refused, as RFC 6749 section 3.1 has it; unknown ones are ignored.
-func parse(rawQuery, state string) (Result, error) {
-	q, err := url.ParseQuery(rawQuery)
-	if err != nil {
-		return Result{}, errQuery
-	}
-	var res Result
-	for name, to := range map[string]*string{
-		"state": &res.State, "code": &res.Code, "iss": &res.Iss, "error": &res.Error, "error_description": &res.ErrorDescription,
-	} {
-		values := q[name]
-		if len(values) > 1 {
-			return Result{}, errQuery
-		}
-		if len(values) == 1 {
-			*to = values[0]
-		}
-	}
-	if state == "" || !jws.Equal(res.State, state) {
-		return Result{}, errState
-	}
-	if (res.Code == "") == (res.Error == "") {
-		return Result{}, errEnds
-	}
-	return res, nil
+// secure sets the headers that every answer has.
+func secure(head http.Header) {
+	head.Set("Content-Security-Policy", policy)
+	head.Set("Referrer-Policy", "no-referrer")
+	head.Set("Cache-Control", "no-store")
+	head.Set("X-Content-Type-Options", "nosniff")
+	head.Set("Cross-Origin-Opener-Policy", "same-origin")
+	head.Set("Cross-Origin-Resource-Policy", "same-origin")
 }

@@ -3,6 +3,10 @@
 // It follows RFC 8252 section 7.3: the literal loopback address, never the
 // name "localhost", and a port that the system chooses. One redirect with the
 // right state is taken; whoever else calls learns nothing and stops nothing.
+//
+// Where the browser runs on another computer, as over SSH, the redirect does
+// not arrive. The person then copies the address that the browser could not
+// open, and ParseAnswer reads it.
 package loopback
 
 import (
@@ -17,20 +21,18 @@ import (
 	"time"
 )
 
-// The two paths: where the redirect arrives, and where the browser ends up, so
-// that no code stays in its address bar or history.
-const (
-	pathCallback = "/callback"
-	pathDone     = "/done"
-)
-
 // Limits of what a stranger on this machine may take of us.
 const (
 	maxHeader     = 32 << 10 // bytes; codes of some providers have thousands
+	maxForm       = 32 << 10 // bytes, of an answer that is posted
 	headerTimeout = 5 * time.Second
 	writeTimeout  = 5 * time.Second
-	// lastPage is how long the browser has to fetch the last page.
+	// lastPage is how long the browser has to fetch the last page, and Close
+	// waits for answers that are on their way.
 	lastPage = 2 * time.Second
+	// linger is how long a receiver that has its result goes on telling other
+	// tabs so, if nobody closes it.
+	linger = time.Minute
 )
 
 // ErrUsed is in the chain when Wait is called a second time.
@@ -40,7 +42,14 @@ var ErrUsed = errors.New("this receiver has been used")
 type Receiver struct {
 	listener net.Listener
 	host     string // 127.0.0.1:port, the only Host that is answered
+	stay     time.Duration
 	once     sync.Once
+	answers  underWay
+
+	mu      sync.Mutex
+	closed  bool
+	server  *http.Server // nil until Wait
+	expires *time.Timer  // nil until Wait has a result
 }
 
 // Result is what the redirect carried: a Code, or an Error with perhaps its
@@ -55,8 +64,8 @@ type Result struct {
 	ErrorDescription string
 }
 
-// Listen takes a port on 127.0.0.1, or on [::1] where there is no IPv4. Close
-// gives it back; so does Wait when it returns.
+// Listen takes a port on 127.0.0.1, or on [::1] where there is no IPv4. The
+// caller must Close the receiver.
 func Listen() (*Receiver, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -65,51 +74,130 @@ func Listen() (*Receiver, error) {
 			return nil, fmt.Errorf("listen for the sign-in's redirect: %w", errors.Join(err, err6))
 		}
 	}
-	return &Receiver{listener: l, host: l.Addr().String()}, nil
+	return &Receiver{listener: l, host: l.Addr().String(), stay: linger}, nil
 }
 
 // RedirectURI is the address to give to the provider.
 func (r *Receiver) RedirectURI() string { return "http://" + r.host + pathCallback }
 
-// Close gives the port back. It may be called more than once.
+// Close gives the port back, after answers that are on their way, for two
+// seconds at most. It may be called more than once.
 func (r *Receiver) Close() error {
-	if err := r.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	r.mu.Lock()
+	srv, was := r.server, r.closed
+	r.closed = true
+	if r.expires != nil {
+		r.expires.Stop()
+	}
+	r.mu.Unlock()
+	if was {
+		return nil
+	}
+	err := r.listener.Close()
+	if srv != nil {
+		// Shutdown would wait for connections too that never ask, and browsers
+		// open such in advance.
+		r.answers.wait(lastPage)
+		err = errors.Join(err, srv.Close())
+	}
+	if err != nil && !errors.Is(err, net.ErrClosed) {
 		return fmt.Errorf("close the sign-in's receiver: %w", err)
 	}
 	return nil
 }
 
 // Wait answers requests until a redirect with that state has come and the
-// browser has been shown the last page, or ctx ends; then the port is closed.
-// Who connected before waits until now. The empty state is refused: it would
-// match a request without one.
+// browser has been shown the last page, or ctx ends. Who connected before
+// waits until now. The empty state is refused: it would match a request
+// without one.
+//
+// After a result the receiver goes on saying so to other tabs, and showing the
+// last page to who loads it again, until Close, for a minute at most; it takes
+// nothing more. After an error the port is closed.
 func (r *Receiver) Wait(ctx context.Context, state string) (Result, error) {
 	used := true
 	r.once.Do(func() { used = false })
-	defer r.Close()
 	switch {
 	case used:
 		return Result{}, fmt.Errorf("wait for the sign-in: %w", ErrUsed)
 	case state == "":
-		return Result{}, errors.New("wait for the sign-in: no state to compare with")
+		return Result{}, errors.Join(errors.New("wait for the sign-in: no state to compare with"), r.Close())
 	}
-	h := &handler{host: r.host, state: state, taken: make(chan Result, 1), seen: make(chan struct{})}
+	h := &handler{host: r.host, state: state, taken: make(chan Result, 1), seen: make(chan struct{}), answers: &r.answers}
 	srv := &http.Server{
 		Handler: h, MaxHeaderBytes: maxHeader, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout,
 		ErrorLog: log.New(io.Discard, "", 0), // it would quote addresses, and with them codes
 	}
 	srv.SetKeepAlivesEnabled(false)
+	if !r.begin(srv) {
+		return Result{}, fmt.Errorf("wait for the sign-in: %w", net.ErrClosed)
+	}
 	broke := make(chan error, 1)
-	go func() { broke <- srv.Serve(r.listener) }()
+	go func() { broke <- srv.Serve(r.listener) }() // until Close
 	res, err := h.wait(ctx, broke)
-	// The last answer may still be on its way.
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastPage)
-	defer cancel()
-	if srv.Shutdown(grace) != nil {
-		srv.Close()
-	}
 	if err != nil {
-		return Result{}, fmt.Errorf("wait for the sign-in: %w", err)
+		return Result{}, errors.Join(fmt.Errorf("wait for the sign-in: %w", err), r.Close())
 	}
+	r.expire()
 	return res, nil
+}
+
+// begin notes the server for Close, unless that has been called.
+func (r *Receiver) begin(srv *http.Server) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.server = srv
+	}
+	return !r.closed
+}
+
+// expire has the receiver close itself where its caller forgets to.
+func (r *Receiver) expire() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.expires = time.AfterFunc(r.stay, func() { _ = r.Close() }) // nobody is left to tell
+	}
+}
+
+// underWay counts the answers that are being given.
+type underWay struct {
+	mu    sync.Mutex
+	n     int
+	quiet chan struct{} // closed when n gets to 0, if somebody waits
+}
+
+func (u *underWay) begin() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.n++
+}
+
+func (u *underWay) end() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.n--; u.n == 0 && u.quiet != nil {
+		close(u.quiet)
+		u.quiet = nil
+	}
+}
+
+// wait returns when no answer is being given, or when limit has passed. One
+// caller at a time.
+func (u *underWay) wait(limit time.Duration) {
+	u.mu.Lock()
+	if u.n == 0 {
+		u.mu.Unlock()
+		return
+	}
+	quiet := make(chan struct{})
+	u.quiet = quiet
+	u.mu.Unlock()
+	t := time.NewTimer(limit)
+	defer t.Stop()
+	select {
+	case <-quiet:
+	case <-t.C:
+	}
 }

@@ -67,11 +67,11 @@ func TestSignIn(t *testing.T) {
 		t.Fatalf("%d to %q", res.StatusCode, res.Header.Get("Location"))
 	}
 	page, text := ask(t, "GET", res.Header.Get("Location"), "")
-	if page.StatusCode != 200 || !strings.Contains(text, "go back to where you began") {
+	if page.StatusCode != 200 || !strings.Contains(text, "Go back to where you began") {
 		t.Errorf("last page: %d %s", page.StatusCode, text)
 	}
 	for name, want := range map[string]string{
-		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+		"Content-Security-Policy": policy,
 		"Referrer-Policy":         "no-referrer", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 	} {
 		if res.Header.Get(name) != want || page.Header.Get(name) != want {
@@ -85,13 +85,39 @@ func TestSignIn(t *testing.T) {
 	if o.err != nil || o.res != (Result{Code: "c0de", State: state, Iss: "https://idp.example"}) {
 		t.Errorf("got %+v", o)
 	}
+	if _, err := r.Wait(t.Context(), state); !errors.Is(err, ErrUsed) {
+		t.Errorf("a second use: %v", err)
+	}
+	// Until it is closed it says so to other tabs, and takes nothing.
+	if status, text := follow(t, r.RedirectURI()+"?code=other&state="+state); status != http.StatusGone || !strings.Contains(text, "another tab") {
+		t.Errorf("a second tab sees %d %s", status, text)
+	}
+	if status, text := follow(t, "http://"+r.host+"/done"); status != http.StatusOK || !strings.Contains(text, "Go back to where you began") {
+		t.Errorf("the last page again: %d %s", status, text)
+	}
+	if err := errors.Join(r.Close(), r.Close()); err != nil {
+		t.Error(err)
+	}
+	shut(t, r)
+}
+
+// shut wants nobody to listen any more.
+func shut(t *testing.T, r *Receiver) {
+	t.Helper()
 	if c, err := net.DialTimeout("tcp", r.host, time.Second); err == nil {
 		c.Close()
 		t.Error("the port is still open")
 	}
-	if _, err := r.Wait(t.Context(), state); !errors.Is(err, ErrUsed) {
-		t.Errorf("a second use: %v", err)
+}
+
+// follow goes where it is sent, as a browser does.
+func follow(t *testing.T, address string) (int, string) {
+	t.Helper()
+	res, body := ask(t, "GET", address, "")
+	if res.StatusCode == http.StatusSeeOther {
+		res, body = ask(t, "GET", res.Header.Get("Location"), "")
 	}
+	return res.StatusCode, body
 }
 
 func TestStrangersStopNothing(t *testing.T) {
@@ -112,21 +138,28 @@ func TestStrangersStopNothing(t *testing.T) {
 		{"GET", "http://" + r.host + "/callback/" + good, "", 404},
 		{"GET", "http://" + r.host + "/x/../callback" + good, "", 404},
 		{"HEAD", r.RedirectURI() + good, "", 405},
-		{"POST", r.RedirectURI() + good, "", 405},
-		{"GET", r.RedirectURI(), "", 400},
-		{"GET", r.RedirectURI() + "?code=c", "", 400},
-		{"GET", r.RedirectURI() + "?code=c&state=", "", 400},
-		{"GET", r.RedirectURI() + "?code=c&state=st-4f2f", "", 400},
-		{"GET", r.RedirectURI() + "?code=c&state=" + state + "x", "", 400},
-		{"GET", r.RedirectURI() + "?state=" + state, "", 400},
-		{"GET", r.RedirectURI() + good + "&error=e", "", 400},
-		{"GET", r.RedirectURI() + good + "&state=" + state, "", 400},
-		{"GET", r.RedirectURI() + good + "&code=d", "", 400},
-		{"GET", r.RedirectURI() + "?code=%zz&state=" + state, "", 400},
+		{"PUT", r.RedirectURI() + good, "", 405},
+		{"POST", "http://" + r.host + "/done", "", 405},
+		{"GET", "http://" + r.host + "/used", "", 404},
+		{"GET", "http://" + r.host + "/other", "", 400},
+		{"POST", r.RedirectURI() + good, "", 303}, // what is posted is not in the address
+		{"GET", r.RedirectURI(), "", 303},
+		{"GET", r.RedirectURI() + "?code=c", "", 303},
+		{"GET", r.RedirectURI() + "?code=c&state=", "", 303},
+		{"GET", r.RedirectURI() + "?code=c&state=st-4f2f", "", 303},
+		{"GET", r.RedirectURI() + "?code=c&state=" + state + "x", "", 303},
+		{"GET", r.RedirectURI() + "?state=" + state, "", 303},
+		{"GET", r.RedirectURI() + good + "&error=e", "", 303},
+		{"GET", r.RedirectURI() + good + "&state=" + state, "", 303},
+		{"GET", r.RedirectURI() + good + "&code=d", "", 303},
+		{"GET", r.RedirectURI() + "?code=%zz&state=" + state, "", 303},
 	} {
 		res, body := ask(t, tc.method, tc.address, tc.host)
 		if res.StatusCode != tc.status || strings.Contains(body, state) {
 			t.Errorf("%s %s Host %q: %d %s, want %d", tc.method, tc.address, tc.host, res.StatusCode, body, tc.status)
+		}
+		if to := res.Header.Get("Location"); tc.status == 303 && to != "http://"+r.host+"/other" {
+			t.Errorf("%s %s leads to %q", tc.method, tc.address, to)
 		}
 	}
 	select {
@@ -134,13 +167,13 @@ func TestStrangersStopNothing(t *testing.T) {
 		t.Fatalf("a stranger ended the wait: %+v", o)
 	default:
 	}
-	if res, _ := ask(t, "GET", r.RedirectURI()+good, ""); res.StatusCode != http.StatusSeeOther {
+	if res, _ := ask(t, "GET", r.RedirectURI()+good, ""); res.StatusCode != http.StatusSeeOther || !strings.HasSuffix(res.Header.Get("Location"), "/done") {
 		t.Fatalf("the right one is answered %d", res.StatusCode)
 	}
 	// Before the last page is fetched: a second use, the same or another.
 	for _, again := range []string{good, "?code=other&state=" + state, "?code=c&state=wrong"} {
-		if res, _ := ask(t, "GET", r.RedirectURI()+again, ""); res.StatusCode != http.StatusGone {
-			t.Errorf("%s is answered %d", again, res.StatusCode)
+		if status, _ := follow(t, r.RedirectURI()+again); status != http.StatusGone {
+			t.Errorf("%s is answered %d", again, status)
 		}
 	}
 	ask(t, "GET", "http://"+r.host+"/done", "")
@@ -178,14 +211,15 @@ func TestWaitEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
+	began := time.Now()
 	cancel()
 	if o := <-got; !errors.Is(o.err, context.Canceled) {
 		t.Errorf("got %+v", o)
 	}
-	if c, err := net.DialTimeout("tcp", r.host, time.Second); err == nil {
-		c.Close()
-		t.Error("the port is still open")
+	if took := time.Since(began); took > lastPage/2 {
+		t.Errorf("a connection that never asks held the end up for %s", took)
 	}
+	shut(t, r)
 	if r2, err := Listen(); err != nil {
 		t.Error(err)
 	} else if _, err := r2.Wait(t.Context(), ""); err == nil {
@@ -204,13 +238,14 @@ func FuzzCallback(f *testing.F) {
 			t.Errorf("%q gives %+v", query, res)
 		}
 		// Whatever comes, the answer is one of ours and says nothing of it.
-		h := &handler{host: "127.0.0.1:1", state: state, taken: make(chan Result, 1), seen: make(chan struct{})}
+		h := &handler{host: "127.0.0.1:1", state: state, taken: make(chan Result, 1), seen: make(chan struct{}), answers: &underWay{}}
 		r := httptest.NewRequest("GET", "http://127.0.0.1:1/callback", nil)
 		r.URL.RawQuery = query
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
-		if want := map[bool]int{true: 303, false: 400}[err == nil]; w.Code != want || w.Body.Len() > 500 {
-			t.Errorf("%q is answered %d with %d bytes", query, w.Code, w.Body.Len())
+		to := map[bool]string{true: "/done", false: "/other"}[err == nil]
+		if w.Code != http.StatusSeeOther || w.Header().Get("Location") != "http://127.0.0.1:1"+to || w.Body.Len() > 0 {
+			t.Errorf("%q is answered %d, %q and %d bytes", query, w.Code, w.Header(), w.Body.Len())
 		}
 	})
 }

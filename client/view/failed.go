@@ -34,3 +34,12 @@ func Failed(err error, in Input) Notice {
 	n.Body = strings.Join(body, " ")
 	return n
 }
+
+// noTrayID is that of the one notice about it.
+const noTrayID = "no-tray"
+
+// NoTray is what to tell, once, where the desktop has no place for the icon.
+func NoTray(in Input) Notice {
+	w := speak(in.Language).Notice
+	return Notice{ID: noTrayID, Title: w.NoTray, Body: w.NoTrayBody, Choices: []Choice{{ChoiceDetails, w.Details}}}
+}

@@ -153,6 +153,7 @@ type noticeWords struct {
 	ComingNoApps         string
 	Fix, Details, SignIn string
 	Failed, FailedBody   string
+	NoTray, NoTrayBody   string
 }
 
 // speak finds the words of a language that a system names in any way that the

@@ -106,7 +106,8 @@ func german() *words {
 			EndsBody:     "Melden Sie sich vor {when} erneut an, um weiterzuarbeiten.",
 			ComingBody:   "Dieser Computer verlöre dann: {apps}.",
 			ComingNoApps: "Dieser Computer erfüllt das noch nicht.",
-			Fix:          "Beheben…", Details: "Details…", SignIn: "Anmelden…", Failed: "Das hat nicht geklappt", FailedBody: "Etwas auf diesem Computer stand im Weg. Versuchen Sie es erneut; wenn es bleibt, fragen Sie Ihren Helpdesk.",
+			Fix:          "Beheben…", Details: "Details…", SignIn: "Anmelden…", NoTray: "Ihr Desktop zeigt keine Symbole in der Leiste", NoTrayBody: "Postern läuft weiter und sagt Ihnen hier, was sich ändert. Die Statusseite zeigt alles.",
+			Failed: "Das hat nicht geklappt", FailedBody: "Etwas auf diesem Computer stand im Weg. Versuchen Sie es erneut; wenn es bleibt, fragen Sie Ihren Helpdesk.",
 		},
 	}
 }

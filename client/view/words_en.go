@@ -108,7 +108,8 @@ func english() *words {
 			EndsBody:     "Sign in again before {when} to keep working.",
 			ComingBody:   "This computer would then lose: {apps}.",
 			ComingNoApps: "This computer does not meet it yet.",
-			Fix:          "Fix…", Details: "Details…", SignIn: "Sign in…", Failed: "It did not work", FailedBody: "Something on this computer was in the way. Try again; if it stays, ask your helpdesk.",
+			Fix:          "Fix…", Details: "Details…", SignIn: "Sign in…", NoTray: "Your desktop shows no icons in the panel", NoTrayBody: "Postern goes on and tells you here what changes. Its status page shows everything.",
+			Failed: "It did not work", FailedBody: "Something on this computer was in the way. Try again; if it stays, ask your helpdesk.",
 		},
 	}
 }

@@ -22,6 +22,10 @@ const settled = 3 * time.Second
 // ErrNotAllowed is in the chain of the error for an address that is not opened.
 var ErrNotAllowed = errors.New("not an address that is opened in a browser")
 
+// ErrNoScreen is in the chain of the error where no browser can show itself,
+// as over SSH: the person has to open the address somewhere else.
+var ErrNoScreen = errors.New("there is no screen to show a browser on")
+
 // Open opens rawURL in the browser of the user this process runs as. It must be
 // https, or http to a loopback address written as such (127.0.0.0/8 or [::1];
 // the name "localhost" may resolve elsewhere, RFC 8252 §8.3), without user
@@ -30,12 +34,17 @@ var ErrNotAllowed = errors.New("not an address that is opened in a browser")
 //
 // It returns when the system has taken the address, when three seconds have
 // passed without an error, or when ctx ends. nil does not say that a person has
-// seen the page. The program that opens it may then go on running.
+// seen the page. The program that opens it may then go on running; where it was
+// started here, it is waited for as long as this process lives, so that none
+// stays behind as a zombie.
 func Open(ctx context.Context, rawURL string) error {
 	if err := check(rawURL); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("open browser: %w", err)
+	}
+	if err := screen(); err != nil {
 		return fmt.Errorf("open browser: %w", err)
 	}
 	silence()

@@ -89,6 +89,7 @@ func TestOpen(t *testing.T) {
 	}
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
+	t.Setenv("DISPLAY", ":7")
 	const address = "https://broker.example/authorize?state=a&nonce=b#c"
 	if err := Open(t.Context(), address); err == nil {
 		t.Error("opened without a browser")

@@ -11,14 +11,16 @@ export CGO_ENABLED=0
 # Rooms with goroutines of their own, for the race detector. broker/store is
 # left out on purpose: SQLite in Go takes many minutes under it.
 RACE_ROOMS="platform/clock platform/ipc platform/machine platform/osexec platform/service platform/session platform/watch
+  platform/browser platform/notify
   posture/collect
   broker/apiclient broker/server broker/gateway broker/connector broker/devidp broker/dev
   tunnel/wg tunnel/netcfg tunnel/engine
-  client/localapi client/loopback client/brokerclient client/signin client/statuspage client/localserver client/agent"
+  client/localapi client/loopback client/login client/brokerclient client/signin client/statuspage client/localserver client/agent
+  tray/shell tray/desk"
 
 # What the suites that use real parts need from the system.
 # shellcheck source=/dev/null
-for part in wine netlab vm; do . "testfixtures/$part/setup.sh"; done
+for part in wine netlab vm browser desktop; do . "testfixtures/$part/setup.sh"; done
 
 # A demo that hangs is a failed demo; in seconds.
 DEMO_LIMIT=600
@@ -43,6 +45,8 @@ suite_setup() {
   wine_setup
   netlab_setup
   vm_setup
+  browser_setup
+  desktop_setup
 }
 
 suite_lint() { make lint; }
@@ -52,7 +56,7 @@ suite_unit() {
   packages=$(go list ./...)
   # Word splitting is wanted: one argument for each package.
   # shellcheck disable=SC2086,SC2046
-  go test $(grep -vE '/testfixtures/(e2e|wine|netlab|vm|machines|live)' <<<"$packages")
+  go test $(grep -vE '/testfixtures/(e2e|wine|netlab|vm|machines|live|browser|desktop|ipc)' <<<"$packages")
 }
 
 # Recorded machines, this machine, and machines that the tests make: Windows
@@ -65,6 +69,16 @@ suite_posture() {
   if [ -n "${POSTERN_NO_VM:-}" ]; then echo "left out by POSTERN_NO_VM: virtual machines"; fi
   if [ -n "${POSTERN_NO_NETNS:-}" ]; then echo "left out by POSTERN_NO_NETNS: firewalls in namespaces"; fi
 }
+
+# A person's sign-in in a real browser, at a real provider.
+suite_identity() {
+  go test -count=1 ./testfixtures/browser
+  if [ -n "${POSTERN_NO_BROWSER:-}" ]; then echo "left out by POSTERN_NO_BROWSER: sign-in in a browser"; fi
+}
+
+# What employees see: the tray on a real desktop and under Wine, the status page
+# in a browser, and the local socket with several users of one machine.
+suite_tray() { go test -count=1 -p 2 ./testfixtures/desktop/... ./testfixtures/browser/page ./testfixtures/ipc; }
 
 suite_race() {
   local room present=() absent=()
@@ -109,6 +123,8 @@ suite set-up suite_setup
 suite vet+lint suite_lint
 suite unit suite_unit
 suite posture suite_posture
+suite identity suite_identity
+suite tray suite_tray
 suite race suite_race
 suite arch suite_arch
 suite e2e suite_e2e

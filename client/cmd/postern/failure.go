@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/postern-zt/postern/client/localapi"
 )
@@ -15,6 +15,7 @@ type failure struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
 	exit    int
+	agent   bool // it helps to know which agent was asked
 }
 
 func (f *failure) Error() string { return f.Message }
@@ -27,10 +28,22 @@ const (
 	codeNoAccess   = "socket_not_yours"
 	codeCancelled  = "cancelled"
 	codeTimedOut   = "timed_out"
+	codeNoApp      = "no_such_app"
+	codeManyApps   = "ambiguous_app"
+	codeAppClosed  = "app_closed"
 )
 
 func usage(what, why string) error {
-	return &failure{Code: codeUsage, Message: what + ": " + why + ".", Hint: "See: postern help", exit: exitUsage}
+	return &failure{Code: codeUsage, Message: what + ": " + why + ".", Hint: "See: " + helpOf(what), exit: exitUsage}
+}
+
+// helpOf is the command that shows the help of a command path.
+func helpOf(path string) string {
+	const program = "postern"
+	if len(path) > len(program) {
+		return program + " help" + path[len(program):]
+	}
+	return program + " help"
 }
 
 // failureOf finds the words for any error.
@@ -41,22 +54,31 @@ func failureOf(err error) *failure {
 	case errors.As(err, &f):
 		return f
 	case errors.As(err, &no):
-		f = &failure{Code: no.Code, Message: no.Message, Hint: no.Hint, exit: exitError}
-		if no.Code == localapi.CodeSignedOut {
-			f.exit = exitSignedOut
-		}
-		return f
+		return refusedFailure(no)
 	case errors.Is(err, localapi.ErrNotRunning):
-		return &failure{Code: codeNotRunning, Message: "No agent is running here.", Hint: startHint(), exit: exitNotRunning}
+		return &failure{Code: codeNotRunning, Message: "No agent is running here.", Hint: startHint(), exit: exitNotRunning, agent: true}
 	case errors.Is(err, localapi.ErrNoAccess):
 		return &failure{Code: codeNoAccess, Message: "The agent's socket belongs to another user of this computer.",
-			Hint: "Run the command as that user, or choose another agent with --socket.", exit: exitError}
+			Hint: "Run the command as that user, or choose another agent with --socket.", exit: exitError, agent: true}
 	case errors.Is(err, context.Canceled):
 		return &failure{Code: codeCancelled, Message: "Cancelled.", exit: exitError}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{Code: codeTimedOut, Message: "The agent did not answer in time.", Hint: "Try again; if it stays, restart the agent.", exit: exitError}
+		return &failure{Code: codeTimedOut, Message: "The agent did not answer in time.",
+			Hint: "Try again; if it stays, restart the agent.", exit: exitError, agent: true}
 	}
 	return &failure{Code: codeError, Message: fmt.Sprintf("It did not work: %v.", err), exit: exitError}
+}
+
+// refusedFailure is an agent's no.
+func refusedFailure(no *localapi.Refused) *failure {
+	f := &failure{Code: no.Code, Message: no.Message, Hint: no.Hint, exit: exitError}
+	switch no.Code {
+	case localapi.CodeSignedOut:
+		f.exit = exitSignedOut
+	case localapi.CodeBadAnswer, localapi.CodeNotOwner:
+		f.agent = true
+	}
+	return f
 }
 
 func startHint() string {
@@ -66,16 +88,24 @@ func startHint() string {
 // tell says what went wrong and gives the exit code.
 func (a *app) tell(err error) int {
 	f := failureOf(err)
-	if a.json {
-		data, merr := json.Marshal(map[string]*failure{"error": f})
-		if merr == nil {
-			fmt.Fprintf(a.out, "%s\n", data)
-			return f.exit
-		}
+	if a.json && a.writeLine(map[string]*failure{"error": f}) == nil {
+		return f.exit
 	}
-	fmt.Fprintf(a.err, "postern: %s [%s]\n", plain(f.Message), plain(f.Code))
+	message := f.Message
+	if !strings.HasPrefix(message, "postern") { // wrong usage names the command
+		message = "postern: " + message
+	}
+	fmt.Fprintf(a.err, "%s [%s]\n", plain(message), plain(f.Code))
+	if f.agent {
+		fmt.Fprintf(a.err, "agent: %s\n", plain(a.socketPath()))
+	}
 	if f.Hint != "" {
 		fmt.Fprintf(a.err, "hint: %s\n", plain(f.Hint))
 	}
 	return f.exit
+}
+
+// warn tells something on standard error that is no reason to stop.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintln(a.err, plain(fmt.Sprintf(format, args...)))
 }

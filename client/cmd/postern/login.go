@@ -2,185 +2,176 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/login"
 	"github.com/postern-zt/postern/client/loopback"
+	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/platform/browser"
 )
 
-// signInPatience is how long a person has for the sign-in page; giveUp how long
-// the agent is asked to forget it.
-const (
-	signInPatience = 5 * time.Minute
-	giveUp         = 3 * time.Second
-)
+// firstAnswer is how long a person who watches waits for the broker's first
+// answer after the sign-in.
+const firstAnswer = 5 * time.Second
 
-func loginCommand() command {
-	return command{
-		name: "login", summary: "sign in with your browser",
-		help: `Opens your organisation's sign-in page in your browser and waits, at most five
-minutes, until you are signed in. Ctrl-C cancels. With --json the first line on
-standard output is {"url": …}, the last one the status after the sign-in.
+// loginFlags are the command's own flags.
+type loginFlags struct{ noBrowser, switchUser bool }
 
-Example: postern login --no-browser
-`,
-		prepare: func(a *app, fs *flag.FlagSet) func(context.Context) (int, error) {
-			noBrowser := fs.Bool("no-browser", false, "print the link instead of opening it")
-			return func(ctx context.Context) (int, error) { return exitOK, a.login(ctx, *noBrowser) }
-		},
+func (a *app) loginCommand() *cobra.Command {
+	var f loginFlags
+	c := &cobra.Command{
+		Use: "login", Short: "sign in with your browser",
+		Long: `Opens your organisation's sign-in page in your browser and waits, at most five minutes, until you are signed in. Ctrl-C cancels. With --json the first line on standard output is {"url": …}, the last one the status after the sign-in.
+
+With --no-browser, and over SSH without a display, the link is printed. Open it on any computer. If that is another one, the sign-in ends there at an address that does not open: copy that address from the browser, paste it into the terminal and press Enter.`,
+		Example: "postern login --no-browser",
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			return exitOK, a.login(ctx, f)
+		}),
 	}
+	c.Flags().BoolVar(&f.noBrowser, "no-browser", false, "print the link instead of opening it")
+	c.Flags().BoolVar(&f.switchUser, "switch", false, "sign out first, to sign in as somebody else")
+	return c
 }
 
-func (a *app) login(ctx context.Context, noBrowser bool) error {
-	receiver, err := loopback.Listen()
-	if err != nil {
-		return err
-	}
-	defer receiver.Close()
+func (a *app) login(ctx context.Context, f loginFlags) error {
 	c := a.agent()
 	defer c.Close()
-	begun, err := c.StartSignIn(ctx, receiver.RedirectURI())
-	if err != nil {
-		return err
-	}
-	if err := a.show(ctx, begun.URL, noBrowser); err != nil {
-		return errors.Join(err, a.cancel(ctx, c, begun.ID))
-	}
-	patience := signInPatience
-	if ms := begun.ExpiresInMS; ms > 0 {
-		patience = min(patience, time.Duration(ms)*time.Millisecond)
-	}
-	wait, stop := context.WithTimeout(ctx, patience)
-	defer stop()
-	res, err := receiver.Wait(wait, begun.State)
-	if err != nil {
-		return signInEnded(err, a.cancel(ctx, c, begun.ID))
-	}
-	st, err := c.FinishSignIn(ctx, localapi.Finish{ID: begun.ID, Code: res.Code, State: res.State,
-		Iss: res.Iss, Error: res.Error, ErrorDescription: res.ErrorDescription})
-	if res.Error != "" {
-		return refusal(res) // the agent knows now; its answer says no more
-	}
-	if err != nil {
-		return err
-	}
-	return a.welcome(st, c.Socket())
-}
-
-// show brings the person to the sign-in page.
-func (a *app) show(ctx context.Context, url string, noBrowser bool) error {
-	if a.json {
-		data, err := json.Marshal(map[string]string{"url": url})
-		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
-		}
-		if err := a.print(string(data) + "\n"); err != nil {
+	if f.switchUser {
+		if err := a.leave(ctx, c); err != nil {
 			return err
 		}
 	}
-	if !noBrowser {
-		fmt.Fprintln(a.err, "Opening your browser to sign in …")
-		err := browser.Open(ctx, url)
-		if err == nil {
-			fmt.Fprintln(a.err, "Waiting until you have signed in there. Ctrl-C cancels.")
-			return nil
-		}
-		if errors.Is(err, browser.ErrNotAllowed) || ctx.Err() != nil {
+	opened := false
+	st, err := login.Flow{
+		Agent: c,
+		Show: func(ctx context.Context, url string) (err error) {
+			opened, err = a.show(ctx, url, f.noBrowser)
 			return err
-		}
-		fmt.Fprintln(a.err, "No browser could be opened.")
-	}
-	fmt.Fprintln(a.err, "Open this link in a browser on this computer. Ctrl-C cancels.")
-	if a.json {
-		return nil
-	}
-	return a.print(plain(url) + "\n")
-}
-
-// cancel gives the sign-in up, also when ctx has ended already.
-func (a *app) cancel(ctx context.Context, c *localapi.Client, id string) error {
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), giveUp)
-	defer stop()
-	_, err := c.CancelSignIn(ctx, id)
-	return err
-}
-
-// signInEnded says why there was no redirect. That the agent could not be told
-// changes nothing: the sign-in expires by itself.
-func signInEnded(err, _ error) error {
+		},
+		Await: func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error) {
+			return a.await(ctx, r, state, !opened)
+		},
+	}.Run(ctx)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &failure{Code: codeCancelled, Message: "The sign-in was cancelled.", exit: exitError}
-	case errors.Is(err, context.DeadlineExceeded):
-		return &failure{Code: codeTimedOut, Message: "Nobody signed in within the time for it.", Hint: "Begin again with: postern login", exit: exitError}
+	case err != nil:
+		return err
 	}
-	return err
+	return a.welcome(named(a.settle(ctx, c, st), c))
 }
 
-// refusal puts a provider's error into words (RFC 6749 section 4.1.2.1; OpenID
-// Connect Core 1.0 section 3.1.2.6).
-func refusal(res loopback.Result) error {
-	f := &failure{Code: localapi.CodeSignInRefused, exit: exitError, Hint: "Ask your administrator, and give them this: " + res.Error}
-	switch res.Error {
-	case "access_denied":
-		f.Message = "The sign-in page said that you may not sign in, or the sign-in was declined there."
-	case "login_required", "interaction_required", "account_selection_required", "consent_required":
-		f.Message = "The sign-in page needs you to do something that it did not ask for."
-	case "temporarily_unavailable", "server_error":
-		f.Message, f.Hint = "Your organisation's sign-in page has trouble of its own.", "Try again in a few minutes."
-	case "unauthorized_client", "invalid_request", "invalid_scope", "unsupported_response_type", "invalid_client":
-		f.Message = "Your organisation's sign-in page is not set up for Postern."
-	default:
-		f.Message = "Your organisation's sign-in page refused the sign-in."
+// settle gives the broker a moment for its first answer, where a person waits
+// and watches.
+func (a *app) settle(ctx context.Context, c *localapi.Client, s localapi.Status) localapi.Status {
+	if a.json || !moves(a.errTerm, a.getenv) {
+		return s
 	}
-	if res.ErrorDescription != "" {
-		f.Message += " It says: " + res.ErrorDescription
-	}
-	return f
-}
-
-func (a *app) welcome(s localapi.Status, socket string) error {
-	s.Socket = socket
-	if a.json {
-		data, err := json.Marshal(s.Filled()) // one line, as the first was
+	ctx, stop := context.WithTimeout(ctx, firstAnswer)
+	defer stop()
+	defer a.progress("")
+	for s.State == localapi.StateStarting {
+		a.progress("Signed in. Asking your organisation …")
+		next, err := a.next(ctx, c, s)
 		if err != nil {
-			return fmt.Errorf("write JSON: %w", err)
+			return s // what is known already is true still
 		}
-		return a.print(string(data) + "\n")
+		s = next
 	}
-	text, colour := headline(s)
-	if s.User != nil {
-		text = "Signed in as " + person(*s.User) + ". " + text
-	}
-	return a.print(a.paint(colour, plain(text)) + "\n")
+	return s
 }
 
-func logoutCommand() command {
-	return command{
-		name: "logout", summary: "sign out and close every application",
-		help: `Ends your session. Every application closes at once.
-
-Example: postern logout
-`,
-		prepare: func(a *app, _ *flag.FlagSet) func(context.Context) (int, error) {
-			return func(ctx context.Context) (int, error) {
-				c := a.agent()
-				defer c.Close()
-				s, err := c.SignOut(ctx)
-				if err != nil {
-					return 0, err
-				}
-				if a.json {
-					s.Socket = c.Socket()
-					return exitOK, a.writeJSON(s.Filled())
-				}
-				return exitOK, a.print("Signed out.\n")
-			}
-		},
+// leave signs out whoever is signed in.
+func (a *app) leave(ctx context.Context, c *localapi.Client) error {
+	s, err := c.Status(ctx)
+	if err != nil || s.User == nil {
+		return err
 	}
+	if _, err := c.SignOut(ctx); err != nil {
+		return err
+	}
+	a.warn("Signed out.")
+	return nil
+}
+
+// show brings the person to the sign-in page, and reports whether by opening
+// it in a browser here.
+func (a *app) show(ctx context.Context, url string, noBrowser bool) (opened bool, err error) {
+	if a.json {
+		if err := a.writeLine(map[string]string{"url": url}); err != nil {
+			return false, err
+		}
+	}
+	if !noBrowser && !remote(a.getenv) {
+		a.warn("Opening your browser to sign in …")
+		err := browser.Open(ctx, url)
+		if err == nil {
+			a.warn("Waiting until you have signed in there. Ctrl-C cancels.")
+			return true, nil
+		}
+		if errors.Is(err, browser.ErrNotAllowed) || ctx.Err() != nil {
+			return false, err
+		}
+		a.warn("No browser could be opened.")
+	}
+	a.warn("Open this link in a browser. Ctrl-C cancels.")
+	if a.json {
+		return false, nil
+	}
+	return false, a.print(plain(url) + "\n")
+}
+
+// remote reports whether the person sits at another computer: a browser that
+// was opened here would be on a screen that nobody looks at (ssh(1),
+// "ENVIRONMENT"), as on macOS and Windows. With X11 forwarding there is a
+// display, and $BROWSER is the person's own choice.
+func remote(getenv func(string) string) bool {
+	return getenv("SSH_CONNECTION") != "" && getenv("DISPLAY") == "" && getenv("WAYLAND_DISPLAY") == "" && getenv("BROWSER") == ""
+}
+
+func (a *app) welcome(s localapi.Status) error {
+	if a.json {
+		return a.writeLine(s) // one line, as the first was
+	}
+	v := view.New(a.input(s))
+	p := a.page()
+	if s.User != nil {
+		p.say(0, "Signed in as "+v.Person+".")
+	}
+	p.head(v)
+	return a.print(p.String())
+}
+
+func (a *app) logoutCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "logout", Short: "sign out and close every application",
+		Long:    "Ends your session. Every application closes at once.",
+		Example: "postern logout",
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			c := a.agent()
+			defer c.Close()
+			s, err := c.SignOut(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if a.json {
+				return exitOK, a.writeJSON(named(s, c))
+			}
+			return exitOK, a.print("Signed out.\n")
+		}),
+	}
+}
+
+// remaining is what is left of a deadline, as minutes and seconds.
+func remaining(d time.Duration) string {
+	s := int(max(d, 0).Round(time.Second) / time.Second)
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
 }

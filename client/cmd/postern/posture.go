@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
-	"flag"
 	"runtime"
 
+	"github.com/spf13/cobra"
+
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/platform/locale"
+	"github.com/postern-zt/postern/posture/catalogue"
 	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
 )
@@ -35,29 +38,26 @@ type postureFlags struct {
 	machine, record string
 }
 
-func postureCommand() command {
-	return command{
-		name: "posture", summary: "show what is true of this computer, what is wrong with it and how to fix it",
-		help: `Shows for each signal whether something is wrong, why, and how to fix it. With
---all every fact is shown, where it was read and, where it is not known, why. The
-agent is asked if it runs; otherwise this command reads the computer itself, as far
-as your own rights go. No rule of your organisation is applied and nothing is sent.
+func (a *app) postureCommand() *cobra.Command {
+	var f postureFlags
+	c := &cobra.Command{
+		Use: "posture", Short: "show what is true of this computer, what is wrong with it and how to fix it",
+		Long: `Shows for each signal whether something is wrong, why, and how to fix it. With --all every fact is shown, where it was read and, where it is not known, why. The agent is asked if it runs; otherwise this command reads the computer itself, as far as your own rights go. No rule of your organisation is applied and nothing is sent.
 
---machine reads a recorded machine instead, a folder or a zip of one, and gives the
-same report on every computer. --record writes such a folder of this computer: all
-that the signals read here, so look through it before you give it away.
-
-Example: sudo postern posture --local --record here && postern posture --machine here
-`,
-		prepare: func(a *app, fs *flag.FlagSet) func(context.Context) (int, error) {
-			var f postureFlags
-			fs.BoolVar(&f.local, "local", false, "do not ask the agent")
-			fs.BoolVar(&f.all, "all", false, "show every fact")
-			fs.StringVar(&f.machine, "machine", "", "read the recorded machine in this `folder` or zip")
-			fs.StringVar(&f.record, "record", "", "write a recording of this computer to this new `folder`")
-			return func(ctx context.Context) (int, error) { return a.posture(ctx, f) }
-		},
+--machine reads a recorded machine instead, a folder or a zip of one, and gives the same report on every computer. --record writes such a folder of this computer: all that the signals read here, so look through it before you give it away.`,
+		Example: "sudo postern posture --local --record here && postern posture --machine here",
+		Args:    noArgs,
+		RunE:    a.run(func(ctx context.Context, _ []string) (int, error) { return a.posture(ctx, f) }),
 	}
+	c.Flags().BoolVar(&f.local, "local", false, "do not ask the agent")
+	c.Flags().BoolVar(&f.all, "all", false, "show every fact")
+	c.Flags().StringVar(&f.machine, "machine", "", "read the recorded machine in this `folder` or zip")
+	c.Flags().StringVar(&f.record, "record", "", "write a recording of this computer to this new `folder`")
+	for _, name := range []string{"machine", "record"} {
+		// Only the first argument of such a flag could be misspelt.
+		_ = c.MarkFlagDirname(name)
+	}
+	return c
 }
 
 func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {
@@ -70,10 +70,15 @@ func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {
 		return 0, err
 	case a.json:
 		return exitOK, a.writeJSON(r)
-	case f.all:
-		return exitOK, a.print(readBy(r) + a.everyFact(r.Report))
 	}
-	return exitOK, a.print(readBy(r) + a.brief(r))
+	p, texts := a.page(), catalogue.For(locale.Of(a.getenv))
+	p.readBy(r)
+	if f.all {
+		p.everyFact(r, texts)
+	} else {
+		p.brief(r, texts)
+	}
+	return exitOK, a.print(p.String())
 }
 
 // reading asks the agent, or reads a machine here.

@@ -1,37 +1,36 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/posture/catalogue"
 	"github.com/postern-zt/postern/posture/fact"
 )
 
 // readBy says who read the machine, and with what rights.
-func readBy(r reading) string {
-	var b strings.Builder
+func (p *page) readBy(r reading) {
 	who := map[string]string{
 		byAgent: "Read by the agent", byItself: "Read by this command itself", byRecorder: "Read by this command itself",
 	}[r.Reader]
 	switch {
 	case r.Reader == byReplay:
-		say(&b, "Read from the recorded machine %s.", r.Machine)
+		p.say(0, fmt.Sprintf("Read from the recorded machine %s.", r.Machine))
 	case r.Rights == localapi.RightsSystem:
-		say(&b, "%s, with the system's rights.", who)
+		p.say(0, who+", with the system's rights.")
 	default:
-		say(&b, "%s, with a user's rights: some signals may be out of reach.", who)
+		p.say(0, who+", with a user's rights: some signals may be out of reach.")
 	}
 	if r.Record != "" {
-		say(&b, "Recorded in %s. It tells much of this computer: look through it before you give it away.", r.Record)
+		p.say(0, fmt.Sprintf("Recorded in %s. It tells much of this computer: look through it before you give it away.", r.Record))
 	}
-	return b.String()
 }
 
 // everyFact is the whole report as a table, with what its reasons mean.
-func (a *app) everyFact(report fact.Report) string {
-	var b strings.Builder
+func (p *page) everyFact(r reading, texts catalogue.Texts) {
 	rows := [][]cell{{{"SIGNAL", strong}, {"STATE", strong}, {"VALUE", strong}, {"SOURCE", strong}, {"REASON", strong}}}
 	var reasons []fact.Reason
 	note := func(why fact.Reason) string {
@@ -40,7 +39,7 @@ func (a *app) everyFact(report fact.Report) string {
 		}
 		return string(why)
 	}
-	for _, s := range report.Signals {
+	for _, s := range r.Report.Signals {
 		rows = append(rows, []cell{{s.Name, ""}, stateCell(s.State), {seen(s), ""}, {s.Source, ""}, {note(s.Reason), ""}})
 		for _, f := range s.Facts {
 			value := ""
@@ -51,17 +50,12 @@ func (a *app) everyFact(report fact.Report) string {
 			rows = append(rows, []cell{{name, ""}, stateCell(s.StateOf(f)), {value, ""}, {}, {note(f.Reason), ""}})
 		}
 	}
-	var lines strings.Builder
-	a.table(&lines, "", rows)
-	b.WriteString(lines.String())
+	p.table(0, rows)
 	for _, why := range reasons {
-		text, fix := sentence(string(why))
-		if text == "" {
-			continue
+		if e, ok := texts.Lookup(string(why)); ok {
+			p.say(0, fmt.Sprintf("%s: %s %s", why, e.Sentence, e.Fix.For(r.hintSystem())))
 		}
-		say(&b, "%s: %s %s", why, text, fix)
 	}
-	return b.String()
 }
 
 // seen tells when a signal was read, and whether a list was cut.

@@ -124,11 +124,6 @@ func (a *app) catalogue() ([]observe.EDRRow, error) {
 	return observe.BuiltIn()
 }
 
-// warn tells something on standard error that is no reason to stop.
-func (a *app) warn(format string, args ...any) {
-	fmt.Fprintln(a.err, plain(fmt.Sprintf(format, args...)))
-}
-
 // ownRights are those of this process. On Windows, where there is no user id,
 // it claims the lesser ones.
 func ownRights() string {

@@ -6,14 +6,12 @@ import (
 	"archive/zip"
 	"context"
 	"encoding/json"
-	"errors"
+	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -22,8 +20,10 @@ import (
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/localserver"
 	"github.com/postern-zt/postern/platform/ipc"
-	"github.com/postern-zt/postern/posture/fact"
 )
+
+// patience bounds what a script waits for; only a failure takes so long.
+const patience = 60 * time.Second
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"postern": main})
@@ -33,10 +33,16 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"agent": startAgent, "asked": asked, "waitfor": waitFor, "zip": zipFolder,
+			"agent": startAgent, "stopagent": stopAgent, "become": become,
+			"asked": asked, "waitfor": waitFor, "zip": zipFolder, "schema": schema, "mute": mute,
 		},
 		Setup: func(env *testscript.Env) error {
 			env.Values[actorsKey{}] = &actors{}
+			// Whoever runs the tests may have settings, an agent and a language.
+			for _, name := range []string{"XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"} {
+				env.Setenv(name, filepath.Join(env.WorkDir, "home"))
+			}
+			env.Setenv("TZ", "UTC")
 			return nil
 		},
 	})
@@ -55,30 +61,11 @@ func zipFolder(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(f.Close())
 }
 
-// scene is what the backend of a script says; it is read from a file.
-type scene struct {
-	Status localapi.Status
-	After  localapi.Status // after a sign-in
-	Report fact.Report
-	// Browser is what the person's browser does: "code", "denied", "stranger"
-	// (a wrong redirect first), "" for nothing.
-	Browser string
-	URL     string // of the sign-in page
-	Refuse  *localapi.Refused
-}
-
-// actor is a Backend that plays a scene.
-type actor struct {
-	scene
-	browsers sync.WaitGroup
-
-	mu    sync.Mutex
-	calls []string
-	news  chan struct{} // closed at each call
-}
-
 // actors are the agents of one script; asked speaks of the last one.
-type actors struct{ last *actor }
+type actors struct {
+	last *actor
+	stop func() // ends the last one
+}
 
 type actorsKey struct{}
 
@@ -96,7 +83,7 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 1 || len(args) > 2 {
 		ts.Fatalf("usage: agent scene.json [socket]")
 	}
-	a := &actor{news: make(chan struct{})}
+	a := newActor()
 	if err := json.Unmarshal([]byte(ts.ReadFile(args[0])), &a.scene); err != nil {
 		ts.Fatalf("scene: %v", err)
 	}
@@ -108,16 +95,71 @@ func startAgent(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	l, err := ipc.Listen(socket, ipc.Options{})
 	ts.Check(err)
+	stop := a.serve(l)
+	actorsOf(ts).last, actorsOf(ts).stop = a, stop
+	ts.Defer(func() { stop(); a.browsers.Wait() })
+}
+
+// serve plays the scene until stop.
+func (a *actor) serve(l *ipc.Listener) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	srv := localserver.New(a, localserver.Options{Owner: ipc.Self(), Scope: "user", Version: "9.8.7"})
+	if a.Old {
+		srv := &http.Server{Handler: http.HandlerFunc(a.old), BaseContext: func(net.Listener) context.Context { return ctx }}
+		go func() { done <- srv.Serve(l.NetListener()) }()
+		return func() { cancel(); srv.Close(); l.Close(); <-done; done <- nil }
+	}
+	owner := ipc.Self()
+	if a.Stranger {
+		owner.UID++
+	}
+	srv := localserver.New(a, localserver.Options{Owner: owner, Scope: "user", Version: "9.8.7"})
 	go func() { done <- srv.Serve(ctx, l) }()
-	actorsOf(ts).last = a
-	ts.Defer(func() {
-		cancel()
-		<-done
-		a.browsers.Wait()
-	})
+	return func() { cancel(); <-done; done <- nil }
+}
+
+// old answers like an agent of level 1, which had no number.
+func (a *actor) old(w http.ResponseWriter, r *http.Request) {
+	answers := map[string]any{
+		localapi.PathVersion: map[string]string{"product": "Postern", "version": "0.1.0", "scope": "user"},
+		localapi.PathStatus:  a.Status().Filled(),
+		localapi.PathPosture: localapi.Reading{Report: a.Report, Rights: localapi.RightsUser},
+	}
+	body, ok := answers[r.URL.Path]
+	if !ok {
+		w.WriteHeader(http.StatusNotFound)
+		body = localapi.Refused{Code: localapi.CodeNotFound, Message: "There is no such path."}
+	}
+	_ = json.NewEncoder(w).Encode(body) // a caller that went away is its own matter
+}
+
+// mute is: mute SOCKET. Something listens there and never says a word.
+func mute(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: mute SOCKET")
+	}
+	l, err := net.Listen("unix", ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+}
+
+// stopAgent ends the last agent.
+func stopAgent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 || actorsOf(ts).stop == nil {
+		ts.Fatalf("usage: stopagent, after agent")
+	}
+	actorsOf(ts).stop()
+}
+
+// become is: become scene.json. The last agent has that status from now on.
+func become(ts *testscript.TestScript, neg bool, args []string) {
+	a := actorsOf(ts).last
+	if neg || a == nil || len(args) != 1 {
+		ts.Fatalf("usage: become scene.json, after agent")
+	}
+	var s scene
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &s))
+	a.become(s.Status)
 }
 
 // asked is: asked CALL. It waits until the agent has been asked that.
@@ -126,7 +168,7 @@ func asked(ts *testscript.TestScript, neg bool, args []string) {
 	if a == nil || len(args) != 1 {
 		ts.Fatalf("usage: asked CALL, after agent")
 	}
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		a.mu.Lock()
 		there, news, calls := slices.Contains(a.calls, args[0]), a.news, slices.Clone(a.calls)
@@ -153,7 +195,7 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(patience)
 	for {
 		data, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && strings.Contains(string(data), args[1]) {
@@ -167,109 +209,38 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-func (a *actor) note(call string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.calls = append(a.calls, call)
-	close(a.news)
-	a.news = make(chan struct{})
-	if a.Refuse != nil {
-		return a.Refuse
+// schema is: schema FILE PATH… It holds that the file is one JSON document that
+// has these members ("apps.0.id"), none of them null.
+func schema(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: schema FILE PATH…")
 	}
-	return nil
-}
-
-func (a *actor) Status() localapi.Status {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.scene.Status
-}
-
-func (a *actor) WaitChange(context.Context, int64) localapi.Status { return a.Status() }
-
-func (a *actor) Owner() (ipc.Peer, bool) { return ipc.Self(), true }
-
-func (a *actor) Posture(context.Context) (localapi.Reading, error) {
-	return localapi.Reading{Report: a.Report, Rights: localapi.RightsSystem}, a.note("posture")
-}
-
-func (a *actor) StartSignIn(_ context.Context, _ ipc.Peer, redirect string) (localapi.SignIn, error) {
-	if err := a.note("start"); err != nil {
-		return localapi.SignIn{}, err
+	text := ts.ReadFile(args[0])
+	var doc any
+	if err := json.Unmarshal([]byte(text), &doc); err != nil {
+		ts.Fatalf("not one JSON document: %v\n%s", err, text)
 	}
-	ways := map[string][]url.Values{
-		"code":     {{"code": {"c0de"}, "state": {"st"}, "iss": {"https://idp.example"}}},
-		"denied":   {{"error": {"access_denied"}, "error_description": {"not on\nthe \x1b[31mlist"}, "state": {"st"}}},
-		"stranger": {{"code": {"evil"}, "state": {"guess"}}, {"code": {"c0de"}, "state": {"st"}, "iss": {"https://idp.example"}}},
-	}
-	for _, q := range ways[a.Browser] {
-		a.browsers.Go(func() {
-			if res, err := http.Get(redirect + "?" + q.Encode()); err == nil {
-				res.Body.Close()
-			}
-		})
-	}
-	return localapi.SignIn{ID: "id", URL: a.URL, State: "st", ExpiresInMS: 60_000}, nil
-}
-
-func (a *actor) FinishSignIn(_ context.Context, _ ipc.Peer, f localapi.Finish) error {
-	if err := a.note("finish " + f.Code + f.Error); err != nil {
-		return err
-	}
-	if f.State != "st" || f.Error != "" || f.Iss != "https://idp.example" {
-		return errors.New("not the redirect that was sent")
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.scene.Status = a.After
-	return nil
-}
-
-func (a *actor) CancelSignIn(context.Context, ipc.Peer, string) error { return a.note("cancel") }
-
-func (a *actor) SignOut(context.Context, ipc.Peer) error { return a.note("signout") }
-
-// A write that fails must not look like success.
-func TestFullDisk(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("this system has no /dev/full")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer full.Close()
-	a := &app{out: full, err: &nothing{}, getenv: func(string) string { return "" }}
-	if code := a.main(t.Context(), []string{"help"}); code != exitError {
-		t.Errorf("exit code %d", code)
-	}
-}
-
-type nothing struct{}
-
-func (*nothing) Write(p []byte) (int, error) { return len(p), nil }
-
-func TestPlain(t *testing.T) {
-	for in, want := range map[string]string{
-		"Müller & Söhne": "Müller & Söhne", "a\x1b[31mb\nc": "a?[31mb?c", "a\u202eb": "a?b", "\x9b": "\ufffd",
-	} {
-		if got := plain(in); got != want {
-			t.Errorf("%q becomes %q, want %q", in, got, want)
+	for _, path := range args[1:] {
+		if member(doc, strings.Split(path, ".")) == nil {
+			ts.Fatalf("no %s in %s", path, text)
 		}
 	}
 }
 
-func TestColours(t *testing.T) {
-	a := &app{colour: true}
-	if got := a.paint(bad, "x"); got != "\x1b[31mx\x1b[0m" {
-		t.Errorf("%q", got)
+// member finds what a path leads to, nil for nothing.
+func member(v any, path []string) any {
+	for _, p := range path {
+		switch x := v.(type) {
+		case map[string]any:
+			v = x[p]
+		case []any:
+			if len(x) == 0 || p != "0" {
+				return nil
+			}
+			v = x[0]
+		default:
+			return nil
+		}
 	}
-	f, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if colours(f, func(string) string { return "" }) {
-		t.Error("colours in a file")
-	}
+	return v
 }

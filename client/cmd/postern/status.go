@@ -2,249 +2,224 @@ package main
 
 import (
 	"context"
-	"flag"
-	"fmt"
 	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/view"
 )
 
-func statusCommand() command {
-	return command{
-		name: "status", summary: "say how this computer stands, and what to do",
-		help: `Says whether you are signed in, whether this computer meets the requirements, which
-applications can be reached and, if not, why and how to fix it. The exit code is 3
-when it does not meet the requirements and 4 when nobody is signed in.
+func (a *app) statusCommand() *cobra.Command {
+	var watch bool
+	c := &cobra.Command{
+		Use: "status", Short: "say how this computer stands, and what to do",
+		Long: `Says first whether you are signed in and how this computer stands, then what is wrong and how to fix it, then which applications are open. The exit code is 3 when this computer does not meet the requirements and 4 when nobody is signed in.
 
-Example: postern status --json | jq -r '.apps[] | select(.state=="ready") | .url'
-`,
-		prepare: func(a *app, _ *flag.FlagSet) func(context.Context) (int, error) {
-			return func(ctx context.Context) (int, error) {
-				s, err := a.status(ctx)
-				if err != nil {
-					return 0, err
-				}
-				if a.json {
-					return exitOf(s), a.writeJSON(s)
-				}
-				return exitOf(s), a.print(a.statusText(s))
+With --watch it goes on and shows each change, until Ctrl-C: on a terminal in place, otherwise one line for each change, with --json one JSON document on each line. It outlives a restart of the agent.`,
+		Example: `postern status --json | jq -r '.apps[] | select(.state=="ready") | .url'`,
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			cl := a.agent()
+			defer cl.Close()
+			if watch {
+				return exitOK, a.watch(ctx, cl)
 			}
-		},
-	}
-}
-
-func appsCommand() command {
-	return command{
-		name: "apps", summary: "list the applications",
-		help: `Lists the applications with their state, where to open them and how long the present
-lease lasts if nothing renews it. Exit codes are those of: postern status
-
-Example: postern apps
-`,
-		prepare: func(a *app, _ *flag.FlagSet) func(context.Context) (int, error) {
-			return func(ctx context.Context) (int, error) {
-				s, err := a.status(ctx)
-				if err != nil {
-					return 0, err
-				}
-				if a.json {
-					return exitOf(s), a.writeJSON(struct {
-						Socket string         `json:"socket"`
-						State  string         `json:"state"`
-						Apps   []localapi.App `json:"apps"`
-					}{s.Socket, s.State, s.Apps})
-				}
-				var b strings.Builder
-				a.appsText(&b, s)
-				return exitOf(s), a.print(b.String())
+			s, err := cl.Status(ctx)
+			if err != nil {
+				return 0, err
 			}
-		},
+			s = named(s, cl)
+			if a.json {
+				return exitOf(s), a.writeJSON(s)
+			}
+			p := a.page()
+			p.status(view.New(a.whole(ctx, cl, s)))
+			return exitOf(s), a.print(p.String())
+		}),
+	}
+	c.Flags().BoolVarP(&watch, "watch", "w", false, "go on, and show each change")
+	return c
+}
+
+func (a *app) appsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "apps", Short: "list the applications",
+		Long:    "Lists the applications with their state, where to open them and how long the present lease lasts if nothing renews it. Exit codes are those of: postern status",
+		Example: "postern apps",
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			s, err := a.status(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if a.json {
+				return exitOf(s), a.writeJSON(struct {
+					Socket string         `json:"socket"`
+					State  string         `json:"state"`
+					Apps   []localapi.App `json:"apps"`
+				}{s.Socket, s.State, s.Apps})
+			}
+			p, v := a.page(), view.New(a.input(s))
+			p.apps(v, leases(s), func(view.Reason) bool { return true })
+			return exitOf(s), a.print(p.String())
+		}),
 	}
 }
 
-func (a *app) status(ctx context.Context) (localapi.Status, error) {
-	c := a.agent()
-	defer c.Close()
-	s, err := c.Status(ctx)
-	s.Socket = c.Socket() // the one that was used, whatever the agent calls it
-	return s.Filled(), err
+// leases are the remaining times of the leases, by application.
+func leases(s localapi.Status) map[string]string {
+	out := map[string]string{}
+	for _, p := range s.Apps {
+		out[p.ID] = lease(p.LeaseRemainingMS)
+	}
+	return out
 }
 
-func exitOf(s localapi.Status) int {
-	switch s.State {
-	case localapi.StateNotCompliant:
-		return exitNotCompliant
-	case localapi.StateSignedOut:
-		return exitSignedOut
+// lease is a remaining time for people, never longer than it is.
+func lease(ms int64) string {
+	if ms <= 0 {
+		return ""
 	}
-	return exitOK
+	return (time.Duration(ms) * time.Millisecond).Truncate(time.Second).String()
 }
 
-// headline is the one sentence for a state, with its colour.
-func headline(s localapi.Status) (text, colour string) {
-	switch s.State {
-	case localapi.StateSignedOut:
-		return "You are not signed in.", doubtful
-	case localapi.StateStarting:
-		return "You are signed in; the broker's first answer is not here yet.", doubtful
-	case localapi.StateOffline:
-		return "The broker cannot be reached; what is open stays open until its lease ends.", doubtful
-	case localapi.StateCompliant:
-		return "This computer meets the requirements.", good
-	case localapi.StateLimited:
-		return "This computer meets some requirements; access is limited.", doubtful
-	case localapi.StateNotCompliant:
-		return "This computer does not meet the requirements.", bad
+// status is the whole view: what matters first, and nothing twice.
+func (p *page) status(v view.View) {
+	told := map[string]bool{} // codes and fixes that a fault tells of
+	for _, f := range v.Faults {
+		told[f.Code], told[f.Fix.Text] = true, true
 	}
-	return "The agent is in a state that this command does not know: " + s.State, bad
-}
-
-func (a *app) statusText(s localapi.Status) string {
-	var b strings.Builder
-	text, colour := headline(s)
-	b.WriteString(a.paint(colour, plain(text)) + "\n")
-	// Without a reason, "signed out" needs no more words than the two lines here.
-	if s.Message != "" && s.Message != text && (s.State != localapi.StateSignedOut || len(s.Reasons) > 0) {
-		say(&b, "%s", s.Message)
+	h := v
+	if told[h.Code] {
+		h.Code = ""
 	}
-	for _, code := range s.Reasons {
-		a.because(&b, "", s, code)
+	if told[h.Hint] {
+		h.Hint = ""
 	}
-	if s.State == localapi.StateSignedOut {
-		say(&b, "Sign in with: postern login")
+	p.head(h)
+	told[v.Code] = true
+	for _, f := range v.Faults {
+		p.blank()
+		p.fault(v, f)
 	}
-	b.WriteString("\n")
-	a.table(&b, "", about(s))
-	a.checksText(&b, s)
-	b.WriteString("\n")
-	a.appsText(&b, s)
-	for _, f := range s.Forecast {
-		b.WriteString("\n")
-		say(&b, "%s will be required from %s (%s). %s", f.Name, f.From, f.Code, f.Remedy.Text)
-	}
-	if r := s.LastRevocation; r != nil {
-		say(&b, "Last closed: %s at %s because of %s, within %.1f ms.", r.App, r.At.Local().Format("2006-01-02 15:04:05"), r.Cause, r.ClientMS)
-	}
-	return b.String()
-}
-
-// about lists who, where and with which key.
-func about(s localapi.Status) [][]cell {
-	var rows [][]cell
-	add := func(name, format string, args ...any) {
-		rows = append(rows, []cell{{name, ""}, {fmt.Sprintf(format, args...), ""}})
-	}
-	if s.User != nil {
-		add("Signed in as", "%s", person(*s.User))
-	}
-	switch {
-	case s.Broker.URL == "":
-		add("Broker", "none configured")
-	case s.Broker.Reachable:
-		add("Broker", "%s", s.Broker.URL)
-	default:
-		add("Broker", "%s (not reachable)", s.Broker.URL)
-	}
-	if skew := s.Broker.ClockSkewMS; skew > 60_000 || skew < -60_000 { // protocol, "Sign in"
-		add("Clock", "%d s off the broker's", skew/1000)
-	}
-	if s.Device.Enrolled {
-		add("Device", "%s", s.Device.ID)
-	} else {
-		add("Device", "not enrolled")
-	}
-	if k := s.Device.Key; k.Protection != "" {
-		proven := k.Attested
-		if proven == "" || proven == "none" {
-			proven = "nothing"
-		}
-		add("Device key", "%s (proven to the broker: %s)", k.Protection, proven)
-	}
-	if s.Device.HardwareReason != "" {
-		add("Hardware", "%s (%s)", s.Device.HardwareID, s.Device.HardwareReason)
-	}
-	add("Agent", "%s %s", s.Scope, s.Version)
-	return rows
-}
-
-func person(u localapi.User) string {
-	switch {
-	case u.Name != "" && u.Email != "":
-		return u.Name + " <" + u.Email + ">"
-	case u.Email != "":
-		return u.Email
-	case u.Name != "":
-		return u.Name
-	}
-	return u.Subject
-}
-
-// checksText lists what did not pass, with the fix.
-func (a *app) checksText(b *strings.Builder, s localapi.Status) {
-	for _, c := range s.Posture.Checks {
-		if c.Outcome == "pass" {
-			continue
-		}
-		mark, colour := "Required", bad
-		if !c.Enforced {
-			mark, colour = "Advised", doubtful
-		}
-		b.WriteString("\n" + a.paint(colour, mark) + ": " + plain(fmt.Sprintf("%s (%s)", c.Name, c.Code)) + "\n")
-		if len(c.Missing) > 0 {
-			say(b, "  could not be read: %s", strings.Join(c.Missing, ", "))
-		}
-		if c.Remedy.Text != "" {
-			say(b, "  fix: %s", c.Remedy.Text)
-		}
-	}
-}
-
-// appsText lists the applications, with what stands in the way of each.
-func (a *app) appsText(b *strings.Builder, s localapi.Status) {
-	if len(s.Apps) == 0 {
-		b.WriteString("No applications.\n")
+	if v.Trouble != view.NoTrouble {
 		return
 	}
-	rows := make([][]cell, len(s.Apps))
-	for i, p := range s.Apps {
-		colour := doubtful
-		switch p.State {
-		case localapi.AppReady, localapi.AppOpen:
-			colour = good
-		case localapi.AppDenied:
-			colour = bad
-		}
-		at := p.URL
-		if at == "" {
-			at = p.LocalAddress
-		}
-		rows[i] = []cell{{p.Name, strong}, {p.State, colour}, {at, ""}, {lease(p.LeaseRemainingMS), ""}}
+	p.blank()
+	p.apps(v, nil, func(r view.Reason) bool { return !told[r.Code] })
+	p.past(v)
+	p.rows(v.Notes)
+	p.rows(v.About)
+}
+
+// past is what will be, and what was.
+func (p *page) past(v view.View) {
+	for _, c := range v.Coming {
+		p.blank()
+		p.mark(0, doubtful, labelsOf(v).coming+":", coded(c.Title+" "+c.When, c.Code))
+		p.fix(v, 2, c.Fix)
 	}
-	var lines strings.Builder
-	a.table(&lines, "", rows)
-	for i, line := range strings.SplitAfter(strings.TrimSuffix(lines.String(), "\n"), "\n") {
-		b.WriteString(strings.TrimSuffix(line, "\n") + "\n")
-		for _, code := range s.Apps[i].Reasons {
-			a.because(b, "  ", s, code)
+	if v.Closed != nil {
+		p.blank()
+		p.say(0, labelsOf(v).closed+" "+strings.Join(v.Closed.Apps, ", ")+", "+v.Closed.When+". "+v.Closed.Why)
+	}
+}
+
+// head is the headline with what goes with it.
+func (p *page) head(v view.View) {
+	p.title(moodColours[v.Mood], coded(v.Headline, v.Code))
+	for _, text := range []string{v.Detail, v.Hint, v.Ends} {
+		if text != "" {
+			p.say(0, text)
 		}
 	}
 }
 
-// because explains a reason code: by the check of that code, else by the
-// catalogue, else by the code alone.
-func (a *app) because(b *strings.Builder, indent string, s localapi.Status, code string) {
-	text, fix := sentence(code)
-	for _, c := range s.Posture.Checks {
-		if c.Code == code {
-			text, fix = c.Name, c.Remedy.Text
-		}
+// coded is a text with the stable code behind it, if that is not in it already.
+func coded(text, code string) string {
+	if code == "" || strings.Contains(text, code) {
+		return text
 	}
-	if text == "" {
-		say(b, "%s%s", indent, code)
+	return text + " (" + code + ")"
+}
+
+// fault is one thing that is wrong, with what helps.
+func (p *page) fault(v view.View, f view.Fault) {
+	word, colour := labelsOf(v).advised, doubtful
+	switch {
+	case f.Required:
+		word, colour = labelsOf(v).required, bad
+	case f.Unknown:
+		word = labelsOf(v).unknown
+	}
+	p.mark(0, colour, word+":", coded(f.Title, f.Code))
+	for _, why := range f.Why {
+		p.say(2, why)
+	}
+	p.fix(v, 2, f.Fix)
+	if len(f.Apps) > 0 {
+		p.say(2, labelsOf(v).keeps+" "+strings.Join(f.Apps, ", "))
+	}
+}
+
+func (p *page) fix(v view.View, indent int, f view.Fix) {
+	if f.Text != "" {
+		p.mark(indent, strong, labelsOf(v).fix, f.Text)
+	}
+}
+
+// apps lists the applications, with what stands in the way of each, as far as
+// that is to be told.
+func (p *page) apps(v view.View, leases map[string]string, tell func(view.Reason) bool) {
+	if len(v.Apps) == 0 {
+		p.say(0, labelsOf(v).noApps)
 		return
 	}
-	say(b, "%s%s (%s)", indent, text, code)
-	if fix != "" {
-		say(b, "%s  fix: %s", indent, fix)
+	rows := make([][]cell, len(v.Apps))
+	for i, x := range v.Apps {
+		rows[i] = []cell{{x.Name, strong}, {x.Says, appColour(x)}, {address(x), ""}, {leases[x.ID], faint}}
 	}
+	// Each row is followed by its reasons, so the columns are found first.
+	t := p.columns(0, rows)
+	for i, x := range v.Apps {
+		t.write(rows[i])
+		for _, w := range x.Why {
+			if tell(w) {
+				p.say(2, coded(w.Text, w.Code))
+				p.fix(v, 4, w.Fix)
+			}
+		}
+	}
+}
+
+func appColour(x view.App) string {
+	switch {
+	case x.Good:
+		return good
+	case x.State == localapi.AppDenied && !x.NotMine:
+		return bad
+	}
+	return doubtful
+}
+
+func address(x view.App) string {
+	if x.URL != "" {
+		return x.URL
+	}
+	return x.Address
+}
+
+// rows is a table of names and values, after an empty line.
+func (p *page) rows(list []view.Row) {
+	if len(list) == 0 {
+		return
+	}
+	p.blank()
+	rows := make([][]cell, len(list))
+	for i, r := range list {
+		rows[i] = []cell{{r.Name, faint}, {r.Value, ""}}
+	}
+	p.table(0, rows)
 }

@@ -3,34 +3,22 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
-	"runtime"
 	"strings"
-	"time"
 	"unicode"
-	"unicode/utf8"
-
-	"github.com/postern-zt/postern/posture/catalogue"
 )
 
-// colours reports whether f is a terminal that shall have colours
-// (https://no-color.org).
-func colours(f *os.File, getenv func(string) string) bool {
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0 && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb" && runtime.GOOS != "windows"
-}
-
-// Colours (ECMA-48 SGR).
+// Colours (ECMA-48 SGR). They only repeat what a word says already.
 const (
 	plainColour = ""
 	good        = "32"
 	doubtful    = "33"
 	bad         = "31"
 	strong      = "1"
+	faint       = "2"
 )
 
-func (a *app) paint(colour, s string) string {
-	if !a.colour || colour == "" || s == "" {
+func paint(on bool, colour, s string) string {
+	if !on || colour == "" || s == "" {
 		return s
 	}
 	return "\x1b[" + colour + "m" + s + "\x1b[0m"
@@ -47,38 +35,175 @@ func plain(s string) string {
 	}, s)
 }
 
+// cells is how many columns a plain text takes: marks that stand on another
+// letter take none, the wide letters of East Asia two (Unicode Standard Annex
+// 11; the blocks that matter, not every letter).
+func cells(s string) int {
+	n := 0
+	for _, r := range s {
+		switch {
+		case unicode.In(r, unicode.Mn, unicode.Me):
+		case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
+			'\uff01' <= r && r <= '\uff60', '\U0001f300' <= r && r <= '\U0001faff':
+			n += 2
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+// fold breaks a plain text between words into lines of at most width columns. A
+// word that is longer, such as a link, stays whole, so that it can be copied.
+// Width 0 folds nothing.
+func fold(text string, width int) []string {
+	if width <= 0 || cells(text) <= width {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case cells(line)+1+cells(word) <= width:
+			line += " " + word
+		default:
+			lines = append(lines, line)
+			line = word
+		}
+	}
+	return append(lines, line)
+}
+
 // cell is one field of a table.
 type cell struct{ text, colour string }
 
-// table writes rows in columns. Texts are made plain.
-func (a *app) table(b *strings.Builder, indent string, rows [][]cell) {
-	var widths []int
-	for _, row := range rows {
-		for i, c := range row {
-			if i == len(widths) {
-				widths = append(widths, 0)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(plain(c.text)))
-		}
+// page is text for a person: made plain, and folded to a width.
+type page struct {
+	strings.Builder
+	width  int // columns; 0 when lines may be of any length
+	colour bool
+}
+
+// page is an empty page for standard output.
+func (a *app) page() *page { return &page{width: a.width(), colour: a.colour} }
+
+func (p *page) blank() { p.WriteByte('\n') }
+
+// say writes text as a paragraph, indented.
+func (p *page) say(indent int, text string) { p.mark(indent, "", "", text) }
+
+// mark writes a coloured word and a text beside it, whose further lines stand
+// below the text. Without the word it is a paragraph.
+func (p *page) mark(indent int, colour, word, text string) {
+	lead := ""
+	if word != "" {
+		word = plain(word)
+		lead = paint(p.colour, colour, word) + " "
+		indent += cells(word) + 1
 	}
-	for _, row := range rows {
-		var line strings.Builder
-		gap := 0
-		for i, c := range row {
-			text := plain(c.text)
-			if text != "" {
-				line.WriteString(strings.Repeat(" ", gap) + a.paint(c.colour, text))
-				gap = 0
-			}
-			gap += widths[i] - utf8.RuneCountInString(text) + 2
+	room := p.width - indent
+	if p.width > 0 && room < 20 { // nothing reads well in less
+		room = 20
+	}
+	if p.width == 0 {
+		room = 0
+	}
+	for i, line := range fold(plain(text), room) {
+		pad := strings.Repeat(" ", indent)
+		if i == 0 && lead != "" {
+			pad = pad[:indent-cells(word)-1] + lead
 		}
-		b.WriteString(indent + line.String() + "\n")
+		p.WriteString(strings.TrimRight(pad+line, " ") + "\n")
 	}
 }
 
-// say is a line of made-plain text.
-func say(b *strings.Builder, format string, args ...any) {
-	b.WriteString(plain(fmt.Sprintf(format, args...)) + "\n")
+// title writes a line that stands out.
+func (p *page) title(colour, text string) {
+	for _, line := range fold(plain(text), p.width) {
+		p.WriteString(paint(p.colour, colour, line) + "\n")
+	}
+}
+
+// table writes rows in columns.
+func (p *page) table(indent int, rows [][]cell) {
+	t := p.columns(indent, rows)
+	for _, row := range rows {
+		t.write(row)
+	}
+}
+
+// columns are how wide the columns of a table are. The last one is folded
+// below itself where it is too wide; where even that leaves no room, each row
+// becomes a list.
+type columns struct {
+	p              *page
+	indent, before int // columns left of the first cell, and of the last one
+	widths         []int
+	list           bool
+}
+
+func (p *page) columns(indent int, rows [][]cell) columns {
+	t := columns{p: p, indent: indent, before: indent}
+	for _, row := range rows {
+		for i, c := range row {
+			if i == len(t.widths) {
+				t.widths = append(t.widths, 0)
+			}
+			t.widths[i] = max(t.widths[i], cells(plain(c.text)))
+		}
+	}
+	if len(t.widths) == 0 {
+		return t
+	}
+	last := len(t.widths) - 1
+	for _, w := range t.widths[:last] {
+		t.before += w + 2
+	}
+	t.list = p.width > 0 && t.before+min(t.widths[last], 16) > p.width
+	return t
+}
+
+func (t columns) write(row []cell) {
+	if t.list {
+		t.writeList(row)
+		return
+	}
+	p := t.p
+	line, gap := strings.Repeat(" ", t.indent), 0
+	for i, c := range row {
+		text := plain(c.text)
+		lines := []string{text}
+		if i == len(t.widths)-1 && p.width > 0 {
+			lines = fold(text, p.width-t.before)
+		}
+		if text != "" {
+			line += strings.Repeat(" ", gap) + paint(p.colour, c.colour, lines[0])
+			gap = 0
+		}
+		for _, more := range lines[1:] {
+			line += "\n" + strings.Repeat(" ", t.before) + paint(p.colour, c.colour, more)
+		}
+		gap += t.widths[i] - cells(text) + 2
+	}
+	p.WriteString(strings.TrimRight(line, " ") + "\n")
+}
+
+// writeList writes a row as its first cell with the others below.
+func (t columns) writeList(row []cell) {
+	for i, c := range row {
+		if c.text == "" {
+			continue
+		}
+		in := t.indent
+		if i > 0 {
+			in += 2
+		}
+		for _, line := range fold(plain(c.text), max(t.p.width-in, 20)) {
+			t.p.WriteString(strings.Repeat(" ", in) + paint(t.p.colour, c.colour, line) + "\n")
+		}
+	}
 }
 
 // writeJSON writes v indented to standard output.
@@ -90,19 +215,11 @@ func (a *app) writeJSON(v any) error {
 	return a.print(string(data) + "\n")
 }
 
-// sentence gives the catalogue's sentence and fix for a code.
-func sentence(code string) (text, fix string) {
-	e, ok := catalogue.Lookup(code)
-	if !ok {
-		return "", ""
+// writeLine writes v as one line of JSON, for commands that write several.
+func (a *app) writeLine(v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("write JSON: %w", err)
 	}
-	return e.Sentence, e.Fix.For(runtime.GOOS)
-}
-
-// lease is a remaining time for people, never longer than it is.
-func lease(ms int64) string {
-	if ms <= 0 {
-		return ""
-	}
-	return (time.Duration(ms) * time.Millisecond).Truncate(time.Second).String()
+	return a.print(string(data) + "\n")
 }

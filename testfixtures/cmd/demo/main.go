@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/postern-zt/postern/testfixtures/browser"
 	"github.com/postern-zt/postern/testfixtures/lab"
 )
 
@@ -76,6 +77,8 @@ type demo struct {
 	edr     lab.Product
 	other   lab.Product
 	running *lab.Running
+	browser string       // BROWSER: how to sign in
+	kit     *browser.Kit // nil unless Chromium signs in
 	steps   []Step
 	failed  bool
 }
@@ -90,11 +93,21 @@ func begin(ctx context.Context, say io.Writer) (*demo, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &demo{say: say, dir: dir, logPath: filepath.Join(dir, "log")}
+	d := &demo{say: say, dir: dir, logPath: filepath.Join(dir, "log"), browser: os.Getenv("BROWSER")}
+	if d.browser == ownBrowser {
+		os.Unsetenv("BROWSER") // to xdg-open it is the name of a program
+	}
 	if d.log, err = os.Create(d.logPath); err != nil {
 		return nil, err
 	}
 	d.world = lab.New(ctx, filepath.Dir(exe), dir, lease, d.log)
+	if d.browser == withChromium {
+		if err := d.prepareBrowser(ctx); err != nil {
+			d.end()
+			os.RemoveAll(dir)
+			return nil, err
+		}
+	}
 	fmt.Fprintf(say, "Starting broker, identity provider, gateway and three sample apps, on loopback, in %s …\n", dir)
 	if err := d.world.Start(policy); err != nil {
 		d.end()
@@ -124,6 +137,11 @@ func (d *demo) products(ctx context.Context) error {
 func (d *demo) end() {
 	if err := d.world.Close(); err != nil {
 		fmt.Fprintf(os.Stderr, "demo: %v\n", err)
+	}
+	if d.kit != nil {
+		if err := d.kit.Close(); err != nil {
+			fmt.Fprintf(os.Stderr, "demo: %v\n", err)
+		}
 	}
 	d.log.Close()
 	if !d.failed && len(d.steps) > 0 {

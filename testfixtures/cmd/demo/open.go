@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -41,15 +40,7 @@ func hardware(s localapi.Status) string {
 
 // signIn: `postern login` through the provider's pages.
 func (d *demo) signIn(ctx context.Context) (string, error) {
-	how := "a scripted browser followed the pages"
-	var err error
-	if os.Getenv("BROWSER") == "1" {
-		how = "your own browser"
-		fmt.Fprintf(d.say, "     Your browser opens. Sign in as %s with the password %s.\n", d.world.Info.User, d.world.Info.Password)
-		err = d.agent.LoginByHand(ctx)
-	} else {
-		_, err = d.agent.Login(ctx)
-	}
+	how, err := d.browse(ctx)
 	if err != nil {
 		return how, err
 	}
@@ -61,6 +52,19 @@ func (d *demo) signIn(ctx context.Context) (string, error) {
 		return how, err
 	}
 	return fmt.Sprintf("%s as %s; %s", how, s.User.Email, "code + PKCE, nonce committed to the device key, DPoP-bound tokens"), nil
+}
+
+// browse signs in and says what followed the pages.
+func (d *demo) browse(ctx context.Context) (string, error) {
+	switch d.browser {
+	case withChromium:
+		return d.signInWithChromium(ctx)
+	case ownBrowser:
+		fmt.Fprintf(d.say, "     Your browser opens. Sign in as %s with the password %s.\n", d.world.Info.User, d.world.Info.Password)
+		return "your own browser", d.agent.LoginByHand(ctx)
+	}
+	_, err := d.agent.Login(ctx)
+	return "a scripted browser followed the pages", err
 }
 
 // posture: what this machine is, as `postern posture` tells it.

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/postern-zt/postern/client/loopback"
+	terminals "github.com/postern-zt/postern/platform/terminal"
+)
+
+// maxLine bounds what a person types or pastes, in bytes.
+const maxLine = 64 << 10
+
+// arrival is what came of waiting for the redirect.
+type arrival struct {
+	res loopback.Result
+	err error
+}
+
+// await waits for the redirect, or for the person to paste where it led:
+// whichever comes first. Only a terminal is read: other input may be meant for
+// whatever runs after this program.
+func (a *app) await(ctx context.Context, r *loopback.Receiver, state string, paste bool) (loopback.Result, error) {
+	waiting, stop := context.WithCancel(ctx)
+	redirect := make(chan arrival, 1)
+	go func() {
+		res, err := r.Wait(waiting, state)
+		redirect <- arrival{res, err}
+	}()
+	var pasted <-chan string
+	if paste && a.inTerm != nil && terminals.Foreground(a.inTerm.file) {
+		restore, err := terminals.ReadUnseen(a.inTerm.file)
+		if err == nil {
+			defer restore()
+			a.warn("If the browser ends at an address that does not open, copy that address, paste it here (it is not shown) and press Enter.")
+			pasted = a.lines(waiting)
+		}
+	}
+	clock := a.countdown(ctx)
+	defer clock.end()
+	for {
+		select {
+		case got := <-redirect:
+			stop()
+			return got.res, got.err
+		case line := <-pasted:
+			res, err := loopback.ParseAnswer(line, state)
+			if err == nil {
+				stop()
+				<-redirect // the receiver is done with, whatever it says
+				return res, nil
+			}
+			clock.clear()
+			a.warn("%s", pasteWords(err))
+		case <-clock.tick():
+			clock.show()
+		}
+	}
+}
+
+// pasteWords says what is wrong with what was pasted, and never repeats it.
+func pasteWords(err error) string {
+	if errors.Is(err, loopback.ErrOtherSignIn) {
+		return "That belongs to another sign-in. Open the link above, and paste the address at which it ends."
+	}
+	return "That is not the whole address at which the sign-in ends: it begins with http://127.0.0.1. Copy all of it and paste it again."
+}
+
+// lines gives what is typed, line by line, until ctx ends. Reading from a
+// terminal cannot be broken off: the goroutine that reads ends with its next
+// line, or with the program.
+func (a *app) lines(ctx context.Context) <-chan string {
+	to := make(chan string)
+	go func() {
+		r := bufio.NewReaderSize(io.LimitReader(a.in, maxLine), 4<<10)
+		for ctx.Err() == nil {
+			line, err := r.ReadString('\n')
+			if line == "" && err != nil {
+				return
+			}
+			select {
+			case to <- line:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return to
+}
+
+// countdown shows on a terminal how long there still is; elsewhere nothing.
+type countdown struct {
+	a      *app
+	until  time.Time
+	ticker *time.Ticker // nil where nothing is shown
+}
+
+func (a *app) countdown(ctx context.Context) *countdown {
+	until, ok := ctx.Deadline()
+	c := &countdown{a: a, until: until}
+	if ok && moves(a.errTerm, a.getenv) {
+		c.ticker = time.NewTicker(time.Second)
+		c.show()
+	}
+	return c
+}
+
+func (c *countdown) tick() <-chan time.Time {
+	if c.ticker == nil {
+		return nil
+	}
+	return c.ticker.C
+}
+
+func (c *countdown) show() {
+	fmt.Fprintf(c.a.err, "\r%s left%s", remaining(time.Until(c.until)), clearLine)
+}
+
+// clear makes room for a line.
+func (c *countdown) clear() {
+	if c.ticker != nil {
+		fmt.Fprint(c.a.err, "\r"+clearLine)
+	}
+}
+
+func (c *countdown) end() {
+	c.clear()
+	if c.ticker != nil {
+		c.ticker.Stop()
+	}
+}

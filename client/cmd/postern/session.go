@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/view"
+	terminals "github.com/postern-zt/postern/platform/terminal"
+)
+
+func (a *app) pauseCommand() *cobra.Command {
+	var length time.Duration
+	var reason string
+	c := &cobra.Command{
+		Use: "pause", Short: "close every application for a while, at your own wish",
+		Long:    "Closes every application at once, for the time that you say, at most 24 hours. You stay signed in. Your organisation's log keeps that you did so and why: without --reason you are asked for it. End it before its time with: postern resume",
+		Example: `postern pause --for 30m --reason "presenting"`,
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			if length <= 0 || length > localapi.MaxPauseMS*time.Millisecond {
+				return 0, usage("postern pause", "--for wants a time such as 30m or 2h, at most 24h")
+			}
+			why, err := a.reason(ctx, reason)
+			if err != nil {
+				return 0, err
+			}
+			return a.act(ctx, func(ctx context.Context, c *localapi.Client) (localapi.Status, error) {
+				return c.Pause(ctx, localapi.PauseRequest{Reason: why, ForMS: length.Milliseconds()})
+			})
+		}),
+	}
+	c.Flags().DurationVar(&length, "for", time.Hour, "how `long`: 30m, 2h")
+	c.Flags().StringVar(&reason, "reason", "", "`why`, for your organisation's log")
+	return c
+}
+
+// reason asks the person why, if the flag does not say it.
+func (a *app) reason(ctx context.Context, given string) (string, error) {
+	if given = strings.TrimSpace(given); given != "" {
+		return given, nil
+	}
+	none := usage("postern pause", "a pause needs a reason: --reason")
+	if a.inTerm == nil || !terminals.Foreground(a.inTerm.file) {
+		return "", none
+	}
+	fmt.Fprint(a.err, "Why? Your organisation's log keeps it: ")
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	select {
+	case line, ok := <-a.lines(ctx):
+		if line = strings.TrimSpace(line); ok && line != "" {
+			return line, nil
+		}
+		return "", none
+	case <-ctx.Done():
+		fmt.Fprintln(a.err)
+		return "", ctx.Err()
+	}
+}
+
+func (a *app) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "resume", Short: "end a pause",
+		Long:    "Ends a pause before its time. What this computer may reach opens again by itself. Without a pause it does nothing.",
+		Example: "postern resume",
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			return a.act(ctx, func(ctx context.Context, c *localapi.Client) (localapi.Status, error) { return c.Resume(ctx) })
+		}),
+	}
+}
+
+// act asks for something and shows the status after it.
+func (a *app) act(ctx context.Context, ask func(context.Context, *localapi.Client) (localapi.Status, error)) (int, error) {
+	c := a.agent()
+	defer c.Close()
+	s, err := ask(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	s = named(s, c)
+	if a.json {
+		return exitOK, a.writeJSON(s)
+	}
+	p := a.page()
+	p.head(view.New(a.input(s)))
+	return exitOK, a.print(p.String())
+}
+
+func (a *app) timelineCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "timeline", Short: "list what happened in this session",
+		Long:    "Lists what happened in this session, the newest last: when applications opened and closed, and why.",
+		Example: "postern timeline --json | jq '.events[] | select(.event==\"closed\")'",
+		Args:    noArgs,
+		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
+			c := a.agent()
+			defer c.Close()
+			t, err := c.Timeline(ctx)
+			if err != nil {
+				return 0, err
+			}
+			if a.json {
+				return exitOK, a.writeJSON(t.Filled())
+			}
+			// The names of the applications are the status's.
+			s, err := c.Status(ctx)
+			if err != nil {
+				return 0, err
+			}
+			return exitOK, a.print(a.timelineText(view.Timeline(t, a.input(s))))
+		}),
+	}
+}
+
+func (a *app) timelineText(events []view.Event) string {
+	p := a.page()
+	if len(events) == 0 {
+		p.say(0, "Nothing has happened yet.")
+	}
+	rows := make([][]cell, len(events))
+	for i, e := range events {
+		// The newest last: that is where a terminal's cursor is.
+		at := len(rows) - 1 - i
+		colour := plainColour
+		if e.Bad {
+			colour = bad
+		}
+		rows[at] = []cell{{e.When, faint}, {coded(e.Text, e.Code), colour}}
+	}
+	p.table(0, rows)
+	return p.String()
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/view"
+	"github.com/postern-zt/postern/platform/browser"
+	"github.com/postern-zt/postern/platform/buildinfo"
+	"github.com/postern-zt/postern/platform/clipboard"
+	"github.com/postern-zt/postern/platform/files"
+	"github.com/postern-zt/postern/platform/locale"
+	"github.com/postern-zt/postern/platform/paths"
+	"github.com/postern-zt/postern/platform/settings"
+	"github.com/postern-zt/postern/tray/desk"
+	"github.com/postern-zt/postern/tray/icons"
+	"github.com/postern-zt/postern/tray/shell"
+	menu "github.com/postern-zt/postern/tray/view"
+)
+
+// traySize is the edge of the icons for Linux, in pixels: panels scale down
+// better than up.
+const traySize = 32
+
+// serve runs the tray until ctx ends or the desktop does.
+func serve(ctx context.Context, o options, log *slog.Logger) error {
+	lock, err := alone(o)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := localapi.Dial(localapi.ChooseSocket(o.socket, os.Getenv))
+	defer c.Close()
+	base := view.Input{Version: buildinfo.Version(), System: runtime.GOOS, Language: locale.Language(), HasPage: hasPage}
+	p := &page{agent: c, base: base, log: log}
+	n := openNotes(ctx, log)
+	defer n.close()
+	tray := shell.New(shell.Options{Name: buildinfo.Product, Icons: picture, Log: log})
+	d := desk.New(desk.Options{
+		Agent: c, Base: base, Tell: n.tell(), Withdraw: n.withdraw(), Open: browser.Open, Fix: fix, Copy: copier(), Log: log,
+		Details: func(_ context.Context, section string) error { return p.show(ctx, section) },
+		Quit:    cancel,
+		Draw: func(m menu.Menu) {
+			if err := tray.Show(m); err != nil {
+				log.Warn("show menu", "error", err)
+			}
+		},
+	})
+	p.signIn = func() { d.Choose(ctx, menu.Action{Kind: menu.DoSignIn}) }
+	first := d.First(ctx)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		d.Run(ctx)
+		p.wait()
+	}()
+	go n.listen(ctx, d)
+	go watchHost(ctx, base, n.tell(), log)
+	err = tray.Run(ctx, first, func(a menu.Action) { d.Choose(ctx, a) })
+	cancel()
+	<-ended
+	return err
+}
+
+// alone makes sure that one tray of this user follows one agent.
+func alone(o options) (*files.Held, error) {
+	set, err := paths.User()
+	if err != nil {
+		return nil, err
+	}
+	if err := files.MkdirOwnerOnly(set.State); err != nil {
+		return nil, err
+	}
+	// Another desktop session of the same user has a tray of its own.
+	of := sha256.Sum256([]byte(strings.Join([]string{o.socket, os.Getenv("XDG_SESSION_ID"), os.Getenv("DISPLAY"), os.Getenv("WAYLAND_DISPLAY"), os.Getenv("SESSIONNAME"), os.Getenv("DBUS_SESSION_BUS_ADDRESS")}, "\x00")))
+	name := "tray-" + hex.EncodeToString(of[:6]) + ".lock"
+	return files.Lock(filepath.Join(set.State, name), fmt.Sprintf("postern-tray, process %d", os.Getpid()))
+}
+
+func hasPage(id string) bool {
+	p, ok := settings.Known(id)
+	return ok && settings.Has(p)
+}
+
+// fix opens a page of the system's settings. Only ids of its table do anything.
+func fix(ctx context.Context, id string) error {
+	p, ok := settings.Known(id)
+	if !ok {
+		return fmt.Errorf("open settings: no page %q", id)
+	}
+	return settings.Open(ctx, p)
+}
+
+// copier is nil where the system can copy only by starting a program.
+func copier() func(string) error {
+	if !clipboard.Has() {
+		return nil
+	}
+	return clipboard.Copy
+}
+
+func picture(name string) shell.Image {
+	i, ok := icons.Tray(name)
+	if !ok {
+		return shell.Image{}
+	}
+	plain := i.PNG[traySize]
+	if runtime.GOOS == "linux" {
+		// One that cannot be changed is still better with wrong edges than not there.
+		if changed, err := icons.ForSystray(plain); err == nil {
+			plain = changed
+		}
+	}
+	return shell.Image{PNG: plain, ICO: i.ICO, Template: i.Template2x}
+}
