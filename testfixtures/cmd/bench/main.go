@@ -55,7 +55,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	for _, measure := range []func(context.Context, string, io.Writer) ([]Line, error){decisions, revocation, coldStart} {
+	for _, measure := range []func(context.Context, string, io.Writer) ([]Line, error){decisions, revocation, coldStart, commandLine} {
 		lines, err := measure(ctx, dir, log)
 		if err != nil {
 			return fmt.Errorf("%w; logs are in %s", err, dir)
