@@ -2,11 +2,10 @@ package statuspage
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"time"
-
-	"errors"
 
 	"github.com/postern-zt/postern/platform/ipc"
 )

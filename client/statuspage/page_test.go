@@ -22,11 +22,10 @@ import (
 
 // agent is a twin of the agent's client.
 type agent struct {
-	mu      sync.Mutex
-	status  localapi.Status
-	err     error
-	did     []string
-	waiting chan struct{}
+	mu     sync.Mutex
+	status localapi.Status
+	err    error
+	did    []string
 }
 
 func (a *agent) WaitStatus(ctx context.Context, after int64, wait time.Duration) (localapi.Status, error) {

@@ -9,6 +9,11 @@
 // to applications and to other users of this computer. Where the system says
 // who is at the other end of a connection, other users are hung up on.
 //
+// Browsers write down where they went before a script of the page can take the
+// token out of the address, and keep the sessionStorage of tabs on disk. Both
+// are the person's own files, and worth nothing by then: the token is spent, and
+// the session ends with the Page.
+//
 // A program that is there for the page alone shows it and serves until nobody
 // looks any more:
 //

@@ -14,12 +14,12 @@ import (
 // the page from the beginning, the others come with each state.
 type words struct {
 	Language                                         string
-	Skip, Asking, NeedsScript                        string
+	Skip, Asking, Waiting, NeedsScript               string
 	Apps, NoApps, Open, Copy, Copied                 string
 	Wrong, Required, Advised, Unread, Closes, Fix    string
 	Coming, Machine, ReadAt, From, Code              string
 	Timeline, NothingYet, Earlier                    string
-	Sent, Stays, About                               string
+	Sent, ReadSent, Stays, About                     string
 	Good, Note, Unknown, Bad                         string
 	Actions, Check, Checking, Proof                  string
 	SignIn, SignOut, Resume, Hide                    string
@@ -32,12 +32,12 @@ type words struct {
 
 func english() words {
 	return words{
-		Language: "en", Skip: "Skip to the content", Asking: "Asking the agent …", NeedsScript: "This page needs JavaScript.",
+		Language: "en", Skip: "Skip to the content", Asking: "Asking the agent …", Waiting: "This page looks again by itself.", NeedsScript: "This page needs JavaScript.",
 		Apps: "Applications", NoApps: "There are no applications to show.", Open: "Open", Copy: "Copy address", Copied: "Copied:",
 		Wrong: "What is wrong", Required: "Required", Advised: "Advice", Unread: "Could not be read", Closes: "Closed because of this:", Fix: "Open settings",
 		Coming: "Coming up", Machine: "This computer", ReadAt: "Read at", From: "Read from", Code: "Code for your helpdesk:",
 		Timeline: "What happened", NothingYet: "Nothing has happened yet.", Earlier: "Earlier",
-		Sent: "What left this computer", Stays: "What never leaves it", About: "About",
+		Sent: "What left this computer", ReadSent: "Read all of it", Stays: "What never leaves it", About: "About",
 		Good: "Good", Note: "Note", Unknown: "Not known", Bad: "Problem",
 		Actions: "Actions", Check: "Check again", Checking: "Reading this computer again …", Proof: "What was read again",
 		SignIn: "Sign in", SignOut: "Sign out", Resume: "Resume now", Hide: "Close this message",
@@ -54,12 +54,12 @@ func english() words {
 
 func german() words {
 	return words{
-		Language: "de", Skip: "Zum Inhalt", Asking: "Der Agent wird gefragt …", NeedsScript: "Diese Seite braucht JavaScript.",
+		Language: "de", Skip: "Zum Inhalt", Asking: "Der Agent wird gefragt …", Waiting: "Diese Seite sieht von selbst wieder nach.", NeedsScript: "Diese Seite braucht JavaScript.",
 		Apps: "Anwendungen", NoApps: "Es gibt keine Anwendungen zu zeigen.", Open: "Öffnen", Copy: "Adresse kopieren", Copied: "Kopiert:",
 		Wrong: "Was nicht stimmt", Required: "Verlangt", Advised: "Rat", Unread: "Nicht lesbar", Closes: "Deswegen geschlossen:", Fix: "Einstellungen öffnen",
 		Coming: "Was bevorsteht", Machine: "Dieser Computer", ReadAt: "Gelesen um", From: "Gelesen aus", Code: "Code für Ihren Helpdesk:",
 		Timeline: "Was geschehen ist", NothingYet: "Noch ist nichts geschehen.", Earlier: "Früher",
-		Sent: "Was diesen Computer verlassen hat", Stays: "Was ihn nie verlässt", About: "Über Postern",
+		Sent: "Was diesen Computer verlassen hat", ReadSent: "Alles davon lesen", Stays: "Was ihn nie verlässt", About: "Über Postern",
 		Good: "Gut", Note: "Hinweis", Unknown: "Nicht bekannt", Bad: "Problem",
 		Actions: "Aktionen", Check: "Erneut prüfen", Checking: "Dieser Computer wird neu gelesen …", Proof: "Was neu gelesen wurde",
 		SignIn: "Anmelden", SignOut: "Abmelden", Resume: "Jetzt fortsetzen", Hide: "Meldung schließen",

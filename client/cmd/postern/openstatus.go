@@ -29,20 +29,10 @@ func (a *app) openStatus(ctx context.Context, only bool) error {
 		p, ok := settings.Known(id)
 		return ok && settings.Has(p)
 	}
-	page, err := statuspage.Listen(statuspage.Options{
+	return statuspage.Show(ctx, statuspage.Options{
 		Agent: c, Base: base, Idle: pageIdle, Fix: openSetting,
 		SignIn: func(asked context.Context) error { return a.signInFor(asked, ctx, &work, c) },
-	})
-	if err != nil {
-		return err
-	}
-	defer page.Close()
-	served := make(chan error, 1)
-	work.Go(func() { served <- page.Serve(ctx) })
-	if err := a.showPage(ctx, page.Link(""), only); err != nil {
-		return err
-	}
-	return <-served
+	}, func(ctx context.Context, link string) error { return a.showPage(ctx, link, only) })
 }
 
 // showPage opens the link, or prints it where there is nothing to open it in.

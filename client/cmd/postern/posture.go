@@ -45,7 +45,7 @@ func (a *app) postureCommand() *cobra.Command {
 		Long: `Shows for each signal whether something is wrong, why, and how to fix it. With --all every fact is shown, where it was read and, where it is not known, why. The agent is asked if it runs; otherwise this command reads the computer itself, as far as your own rights go. No rule of your organisation is applied and nothing is sent.
 
 --machine reads a recorded machine instead, a folder or a zip of one, and gives the same report on every computer. --record writes such a folder of this computer: all that the signals read here, so look through it before you give it away.`,
-		Example: "sudo postern posture --local --record here && postern posture --machine here",
+		Example: privileged(runtime.GOOS) + "postern posture --local --record here && postern posture --machine here",
 		Args:    noArgs,
 		RunE:    a.run(func(ctx context.Context, _ []string) (int, error) { return a.posture(ctx, f) }),
 	}
@@ -58,6 +58,15 @@ func (a *app) postureCommand() *cobra.Command {
 		_ = c.MarkFlagDirname(name)
 	}
 	return c
+}
+
+// privileged is what stands before a command that is to have the system's
+// rights; on Windows the window in which it is typed has them or has not.
+func privileged(system string) string {
+	if system == "windows" {
+		return ""
+	}
+	return "sudo "
 }
 
 func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {

@@ -8,9 +8,12 @@ export function draw(s, act) {
   document.documentElement.lang = v.Language || w.Language;
   document.title = v.Headline + " – Postern";
   mood(v.Mood);
+  const icon = "/" + $("top").dataset.mood + ".svg";
+  if ($("favicon").getAttribute("href") !== icon) $("favicon").setAttribute("href", icon);
   text("headline", v.Headline);
   text("detail", v.Detail);
   text("hint", v.Hint);
+  text("waiting", v.Actions.Retry ? w.Waiting : "");
   text("person", [v.Person, v.Ends].filter(Boolean).join(" · "));
   const card = { w, can: s.Can, act };
   list("actions", actions(v, s.Can), (a) => a.id, (a) => button(a, card));
@@ -18,7 +21,7 @@ export function draw(s, act) {
   show("faults", (v.Faults || []).length > 0);
   list("coming-list", v.Coming, (c) => c.Code, (c, key) => coming(c, key, card));
   show("coming", (v.Coming || []).length > 0);
-  list("app-list", v.Apps, (a) => a.ID, (a, key) => app(a, key, card));
+  list("app-list", briefly(v), (a) => a.ID, (a, key) => app(a, key, card));
   show("app-list", (v.Apps || []).length > 0);
   show("no-apps", !(v.Apps || []).length);
   show("apps", !v.Trouble && (v.Person !== "" || (v.Apps || []).length > 0));
@@ -40,18 +43,21 @@ function beside(s, card) {
   if (s.Sent) {
     text("sent-says", s.Sent.Says);
     list("sent-list", s.Sent.Parts, (p) => p.Name || p.Title, (p, key) => part(p, "sent-" + key));
-    show("sent-list", (s.Sent.Parts || []).length > 0);
+    show("sent-all", (s.Sent.Parts || []).length > 0);
     list("stays-list", s.Sent.Stays, (t) => t, (t) => el("li", {}, t));
   }
   show("sent", Boolean(s.Sent));
 }
 
-// mood is one of a few words; anything else is none of ours.
+const moods = ["healthy", "attention", "closed", "connecting", "signed_out", "offline"];
+
+// mood shows the picture of a mood; a word that is none of ours is offline.
+// The pictures are there from the beginning: at the end there is no server.
 export function mood(word) {
-  const known = ["healthy", "attention", "closed", "connecting", "signed_out", "offline"].includes(word) ? word : "offline";
+  const known = moods.includes(word) ? word : "offline";
   if ($("top").dataset.mood === known) return;
   $("top").dataset.mood = known;
-  $("mood").src = $("favicon").href = "/" + known + ".svg";
+  for (const m of moods) $("mood-" + m).hidden = m !== known;
 }
 
 // actions are what helps first, then the others.
@@ -103,6 +109,7 @@ export function webLink(address) {
   let u;
   try { u = new URL(address); } catch { return ""; }
   const here = u.hostname === "[::1]" || /^127(\.\d+){3}$/.test(u.hostname);
+  if (u.username || u.password) return "";
   return u.protocol === "https:" || (u.protocol === "http:" && here) ? u.href : "";
 }
 
@@ -113,9 +120,15 @@ function app(a, key, card) {
     el("div", { class: "head" },
       el("div", {}, el("h3", { id, dir: "auto" }, a.Name), a.Address ? el("p", { class: "soft small" }, el("code", {}, a.Address)) : null),
       el("div", { class: "row end" }, tag(kind, a.Says),
-        a.Address ? el("button", { type: "button", id: "copy-" + key, "aria-describedby": id, click: () => act.copy(a.Address) }, w.Copy) : null,
-        link ? el("a", { class: "button", id: "link-" + key, href: link, target: "_blank", rel: "noopener noreferrer", "aria-describedby": id }, w.Open) : null)),
+        link ? el("a", { class: "button", id: "link-" + key, href: link, target: "_blank", rel: "noopener noreferrer", "aria-describedby": id }, w.Open) : null,
+        a.Address ? el("button", { type: "button", id: "copy-" + key, "aria-describedby": id, click: () => act.copy(a.Address) }, w.Copy) : null)),
     (a.Why || []).map((why, n) => [el("p", { dir: "auto" }, why.Text), fix(why.Fix, "fix-app-" + key + "-" + n, id, card)]));
+}
+
+// briefly are the applications without what helps, where that is said above.
+function briefly(v) {
+  const told = new Set((v.Faults || []).map((f) => f.Code));
+  return (v.Apps || []).map((a) => ({ ...a, Why: (a.Why || []).map((why) => (told.has(why.Code) ? { ...why, Fix: {} } : why)) }));
 }
 
 const marks = { good: ["good", "Good"], bad: ["bad", "Bad"], unknown: ["warn", "Unknown"], note: ["", "Note"] };
@@ -124,7 +137,7 @@ function signal(s, key, card) {
   const { w } = card, all = s.Remarks || [], id = "signal-" + key;
   const [kind, label] = marks[["bad", "unknown", "good"].find((m) => all.some((r) => r.Mark === m)) || "note"];
   return el("details", { class: "item", id },
-    el("summary", { id: "open-" + id }, el("span", { class: "name" }, s.Title), tag(kind, w[label])),
+    el("summary", { id: "open-" + id }, el("span", { class: "name" }, s.Title), all.length ? tag(kind, w[label]) : null),
     el("div", { class: "inside" }, all.map((r, n) => {
       const [k, l] = marks[r.Mark] || marks.note;
       return [el("p", { dir: "auto" }, all.length > 1 ? el("span", { class: "mark " + k }, w[l] + ": ") : null, r.Text),

@@ -47,6 +47,7 @@ function ended(headline, why) {
   text("detail", said[why]);
   text("hint", said.again);
   text("person", "");
+  text("waiting", "");
   document.title = said[headline] + " – Postern";
   if ($("pause").open) $("pause").close();
   list("actions", [], String, String);
