@@ -65,7 +65,7 @@ lint: ## gofmt, go vet on six targets, staticcheck on three systems
 
 bench: build ## measure (JSON=1 prints JSON lines only, of the main figures)
 	@./bin/bench
-	@$(if $(JSON),:,go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./testfixtures/live ./platform/watch)
+	@$(if $(JSON),:,go test -run '^$$' -bench . -benchtime $(BENCHTIME) ./testfixtures/live ./platform/watch ./testfixtures/desktop/tray)
 
 fuzz: ## fuzz each native fuzz test for FUZZTIME (30s)
 	@testfixtures/tools/fuzz.sh

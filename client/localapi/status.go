@@ -31,8 +31,9 @@ const (
 
 // Status is everything a person may be shown of the agent, at one moment.
 type Status struct {
-	// Revision changes whenever anything else in the status does, the counting
-	// down of leases and byte counters excepted. It begins anywhere at each
+	// Revision changes whenever anything else in the status does, except what
+	// goes on by itself while all stays well: the counting down of leases, byte
+	// counters, and when the machine was last read. It begins anywhere at each
 	// start of the agent and says nothing but "other than before".
 	Revision int64 `json:"revision"`
 	// Version of the agent.
@@ -51,6 +52,9 @@ type Status struct {
 	Message string `json:"message"`
 	// User is nil when nobody is signed in.
 	User *User `json:"user,omitempty"`
+	// Foreign is true when User is somebody else than who asks: an
+	// administrator of the machine may read and end such a session.
+	Foreign bool `json:"foreign,omitempty"`
 	// SessionEnds is when a new sign-in is needed, by this machine's wall
 	// clock; zero when it is not known or nobody is signed in.
 	SessionEnds time.Time `json:"session_ends,omitzero"`

@@ -99,7 +99,7 @@ func (p *Page) look(ctx context.Context, after int64) state {
 		in.Trouble, in.Code, in.Message = view.TroubleOf(err)
 		return p.drawn(revisionOf(in.Trouble), in, nil)
 	}
-	in.Status = st
+	in.Status, in.Trouble = st, view.Whose(st)
 	within := soon
 	if after == partial {
 		within = late

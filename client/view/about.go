@@ -47,7 +47,11 @@ func (m *maker) about() []Row {
 	add(RowDevice, w.Device, device)
 	add(RowKey, w.Key, m.key())
 	if why := s.Device.HardwareReason; why != "" {
-		add(RowHardware, w.Hardware, m.because(why, nil).Text)
+		text := plain(why, maxSentence)
+		if e, ok := m.texts.Lookup(why); ok {
+			text = e.Sentence
+		}
+		add(RowHardware, w.Hardware, text)
 	}
 	add(RowManaged, w.Managed, plain(s.Managed.By, maxName))
 	add(RowSupport, w.Support, plain(s.Managed.Support, maxSentence))

@@ -55,8 +55,12 @@ func Cut(s string, most int) string {
 	if utf8.RuneCountInString(s) <= most {
 		return s
 	}
-	r := []rune(s)
-	return strings.TrimRight(string(r[:most-1]), " ") + "…"
+	kept := string([]rune(s)[:most-1])
+	// Between words, where that costs little.
+	if at := strings.LastIndexByte(kept, ' '); at > 0 && utf8.RuneCountInString(kept[at:]) <= most/6 {
+		kept = kept[:at]
+	}
+	return strings.TrimRight(kept, " ") + "…"
 }
 
 // spoken makes a name that was made for files readable: "second-edr-runs" is

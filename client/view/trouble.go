@@ -6,6 +6,15 @@ import (
 	"github.com/postern-zt/postern/client/localapi"
 )
 
+// Whose says that a status is of somebody else's session, which an
+// administrator may read: what is shown of it is that, and no more.
+func Whose(s localapi.Status) Trouble {
+	if s.Foreign {
+		return NotOwner
+	}
+	return NoTrouble
+}
+
 // TroubleOf says what an error of the agent's client means for a view: the
 // Trouble of an Input, with the Code and Message that go with it. A nil error
 // is no trouble.

@@ -27,3 +27,15 @@ func TestTroubleOf(t *testing.T) {
 		}
 	}
 }
+
+func TestWhose(t *testing.T) {
+	st := localapi.Status{State: localapi.StateCompliant, User: &localapi.User{Name: "Ada"}, Foreign: true,
+		Apps: []localapi.App{{ID: "wiki", Name: "Wiki", State: localapi.AppOpen, URL: "http://127.0.0.1:1/"}}}
+	v := New(Input{Status: st, Trouble: Whose(st), Language: "en", System: "linux"})
+	if v.Person != "" || len(v.Apps) != 0 || v.Actions.Pause || v.Actions.Check || v.Mood == MoodHealthy {
+		t.Errorf("another's session is shown as %+v", v)
+	}
+	if Whose(localapi.Status{}) != NoTrouble {
+		t.Error("one's own is in trouble")
+	}
+}

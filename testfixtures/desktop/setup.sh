@@ -13,6 +13,7 @@ desktop_missing() {
 /usr/share/dbus-1/services/org.xfce.Xfconf.service xfconf
 /usr/bin/openbox openbox
 /usr/bin/xdotool xdotool
+/usr/bin/xdg-open xdg-utils
 /usr/bin/dunst dunst
 /usr/bin/dbus-daemon dbus-daemon
 /usr/share/icons/Adwaita/index.theme adwaita-icon-theme

@@ -16,7 +16,7 @@ RACE_ROOMS="platform/clock platform/ipc platform/machine platform/osexec platfor
   broker/apiclient broker/server broker/gateway broker/connector broker/devidp broker/dev
   tunnel/wg tunnel/netcfg tunnel/engine
   client/localapi client/loopback client/login client/brokerclient client/signin client/statuspage client/localserver client/agent
-  tray/shell tray/desk"
+  tray/shell tray/desk tray/cmd/postern-tray"
 
 # What the suites that use real parts need from the system.
 # shellcheck source=/dev/null

@@ -84,7 +84,7 @@ func (d *Desk) seen(ctx context.Context, st localapi.Status, err error) func(*de
 	happened, timeErr := d.opts.Agent.Timeline(ctx)
 	sent, sentErr := d.opts.Agent.Sent(ctx)
 	return func(s *desktop) {
-		s.in.Trouble, s.in.Code, s.in.Message = view.NoTrouble, "", ""
+		s.in.Trouble, s.in.Code, s.in.Message = view.Whose(st), "", ""
 		s.in.Status = st
 		s.in.Reading, s.in.Timeline, s.sent = known(reading, readErr), known(happened, timeErr), known(sent, sentErr)
 	}

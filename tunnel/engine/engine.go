@@ -158,7 +158,8 @@ func (e *Engine) Apply(wanted []plan.Tunnel, apps []App) {
 	}
 	e.listen()
 	poke(e.wake)
-	if !steps.Empty() {
+	// Time that is added to a tunnel is no news: its end is counted down anyway.
+	if len(steps.Shut)+len(steps.Open)+len(steps.Rehandshake) > 0 {
 		poke(e.news)
 	}
 }

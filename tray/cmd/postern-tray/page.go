@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"sync"
 
-	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/statuspage"
 	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/platform/browser"
@@ -14,7 +13,7 @@ import (
 // page is the status page, which is served from the first time that somebody
 // wants to see it.
 type page struct {
-	agent  *localapi.Client
+	agent  *agent
 	base   view.Input
 	signIn func()
 	log    *slog.Logger

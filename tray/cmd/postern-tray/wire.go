@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/view"
@@ -39,8 +40,8 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 	defer lock.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := localapi.Dial(localapi.ChooseSocket(o.socket, os.Getenv))
-	defer c.Close()
+	c := &agent{choose: func() string { return localapi.ChooseSocket(o.socket, os.Getenv) }}
+	defer c.close()
 	base := view.Input{Version: buildinfo.Version(), System: runtime.GOOS, Language: locale.Language(), HasPage: hasPage}
 	p := &page{agent: c, base: base, log: log}
 	n := openNotes(ctx, log)
@@ -58,17 +59,13 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 	})
 	p.signIn = func() { d.Choose(ctx, menu.Action{Kind: menu.DoSignIn}) }
 	first := d.First(ctx)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		d.Run(ctx)
-		p.wait()
-	}()
-	go n.listen(ctx, d)
-	go watchHost(ctx, base, n.tell(), log)
+	var work sync.WaitGroup
+	work.Go(func() { d.Run(ctx); p.wait() })
+	work.Go(func() { n.listen(ctx, d) })
+	work.Go(func() { watchHost(ctx, base, n.tell(), log) })
 	err = tray.Run(ctx, first, func(a menu.Action) { d.Choose(ctx, a) })
 	cancel()
-	<-ended
+	work.Wait()
 	return err
 }
 
