@@ -3,6 +3,8 @@ package desk
 import (
 	"context"
 	"errors"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -82,7 +84,7 @@ func (d *Desk) own(ctx context.Context, s *desktop, did string, do func() error)
 // failed tells in words why something that the person chose did not work.
 func (d *Desk) failed(ctx context.Context, err error) {
 	d.opts.Log.Info("what was chosen did not work", "error", err)
-	d.post(ctx, func(s *desktop) { d.tell(ctx, view.Failed(err, s.in)) })
+	d.post(ctx, func(s *desktop) { d.tell(ctx, s, view.Failed(err, s.in)) })
 }
 
 // signIn begins a sign-in, after signing out if somebody else is to come. A
@@ -160,7 +162,26 @@ func (d *Desk) openApp(ctx context.Context, s *desktop, id string) {
 	if !ok || a.URL == "" {
 		return // it closed in the meantime, which the menu shows by now
 	}
-	d.act(ctx, func() error { return optional(d.opts.Open)(ctx, a.URL) })
+	d.act(ctx, func() error {
+		if !here(a.URL) {
+			return errElsewhere
+		}
+		return optional(d.opts.Open)(ctx, a.URL)
+	})
+}
+
+// errElsewhere is why an application's address was not opened.
+var errElsewhere = errors.New("the address is not one of this computer")
+
+// here reports whether an address is that of an application: the agent's end of
+// a tunnel is on this computer, on literal loopback, whatever a policy says.
+func here(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
 }
 
 func (d *Desk) copyApp(ctx context.Context, s *desktop, id string) {

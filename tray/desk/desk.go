@@ -70,7 +70,10 @@ type desktop struct {
 	checks  int                // readings that the person asked for and that have not ended
 	signing context.CancelFunc // of the sign-in under way
 	drawn   menu.Menu
-	timer   *time.Timer // when the view has to be made anew by time alone
+	person  string          // whose session was shown last
+	notices map[string]bool // ids of what they were told
+	noted   chan struct{}   // closed when all of that is done
+	timer   *time.Timer     // when the view has to be made anew by time alone
 }
 
 // New makes a desk; First and Run use it.
@@ -145,6 +148,7 @@ func (d *Desk) menuOptions(s *desktop) menu.Options {
 // show draws the menu if it is another, tells what changed, and sets the timer
 // for what time alone will change.
 func (d *Desk) show(ctx context.Context, s *desktop) {
+	d.passOn(ctx, s)
 	v := d.look(s)
 	if m := menu.New(v, d.menuOptions(s)); !m.Equal(s.drawn) {
 		s.drawn = m
@@ -153,7 +157,7 @@ func (d *Desk) show(ctx context.Context, s *desktop) {
 	told, notices, wake := view.Next(s.told, s.in, v)
 	s.told = told
 	for _, n := range notices {
-		d.tell(ctx, n)
+		d.tell(ctx, s, n)
 	}
 	if wake.IsZero() || !v.Until.IsZero() && v.Until.Before(wake) {
 		wake = v.Until
@@ -166,13 +170,67 @@ func (d *Desk) show(ctx context.Context, s *desktop) {
 	s.timer.Reset(next)
 }
 
-func (d *Desk) tell(ctx context.Context, n view.Notice) {
+// passOn takes away what was told to one person once the session is nobody's, or
+// another's: it names their applications, and stays on the screen.
+func (d *Desk) passOn(ctx context.Context, s *desktop) {
+	now := s.person
+	switch s.in.Trouble {
+	case view.NoTrouble:
+		if now = ""; s.in.Status.User != nil {
+			now = s.in.Status.User.Subject
+		}
+	case view.NotOwner:
+		now = ""
+	}
+	before := s.person
+	if s.person = now; before == "" || before == now {
+		return
+	}
+	d.withdraw(ctx, s, s.notices)
+	s.notices, s.proof = nil, nil
+	if now != "" { // nothing of what was told counts for who is there now
+		s.told = view.Did(view.Told{}, view.ActSignIn, time.Now())
+	}
+}
+
+func (d *Desk) withdraw(ctx context.Context, s *desktop, ids map[string]bool) {
+	if d.opts.Withdraw == nil || len(ids) == 0 {
+		return
+	}
+	d.inTurn(s, func() {
+		for id := range ids {
+			if err := d.opts.Withdraw(ctx, id); err != nil {
+				d.opts.Log.Debug("take a notice away", "error", err)
+			}
+		}
+	})
+}
+
+func (d *Desk) tell(ctx context.Context, s *desktop, n view.Notice) {
 	if d.opts.Tell == nil {
 		return
 	}
-	d.work.Go(func() {
+	if s.notices == nil {
+		s.notices = map[string]bool{}
+	}
+	s.notices[n.ID] = true
+	d.inTurn(s, func() {
 		if err := d.opts.Tell(ctx, n); err != nil {
 			d.opts.Log.Debug("show a notice", "error", err)
 		}
+	})
+}
+
+// inTurn does something about notices beside the loop, after what was to be
+// done before it: else one that is taken away could come after.
+func (d *Desk) inTurn(s *desktop, do func()) {
+	before, done := s.noted, make(chan struct{})
+	s.noted = done
+	d.work.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		do()
 	})
 }

@@ -50,7 +50,7 @@ func english() words {
 		SignedInAs: "Signed in as {person}", Pause: "Pause access", Resume: "Resume now",
 		QuarterHour: "For 15 minutes", Hour: "For 1 hour", Tomorrow: "Until tomorrow",
 		SentTitle: "What left this computer", Happened: "What happened…", About: "About Postern", Row: "{name}: {value}",
-		Quit: "Close this menu (your access stays as it is)",
+		Quit: "Remove this icon (your access stays as it is)",
 	}
 }
 
@@ -67,6 +67,6 @@ func german() words {
 		SignedInAs: "Angemeldet als {person}", Pause: "Zugang pausieren", Resume: "Jetzt fortsetzen",
 		QuarterHour: "Für 15 Minuten", Hour: "Für 1 Stunde", Tomorrow: "Bis morgen",
 		SentTitle: "Was diesen Computer verlassen hat", Happened: "Was geschehen ist…", About: "Über Postern", Row: "{name}: {value}",
-		Quit: "Dieses Menü schließen (Ihr Zugang bleibt, wie er ist)",
+		Quit: "Dieses Symbol entfernen (Ihr Zugang bleibt, wie er ist)",
 	}
 }

@@ -54,7 +54,7 @@ func TestPanel(t *testing.T) {
 	ok(t, p.StartPanel())
 	p.find()
 	p.wearsOnBus(menu.IconHealthy, "2 apps open")
-	p.chooseByHand("Close this menu (your access stays as it is)")
+	p.chooseByHand("Remove this icon (your access stays as it is)")
 	if err := process.Err(); err != nil {
 		t.Errorf("the tray ended with %v", err)
 	}
