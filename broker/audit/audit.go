@@ -3,7 +3,8 @@
 // OCSF is the Open Cybersecurity Schema Framework (schema.ocsf.io); the events
 // follow version 1.4.0 of it. What OCSF has no word for is under "unmapped".
 // An event carries no secret: no token, no handle, no pre-shared key, and of
-// keys only the public half. Strings are cut at fact.MaxString bytes.
+// keys only the public half. Strings are cut at fact.MaxString bytes,
+// a detail in words at 800.
 package audit
 
 import (

@@ -120,6 +120,18 @@ func TestEvents(t *testing.T) {
 				"metadata.profiles": nil, "user.name": "anna@example.test",
 			},
 		},
+		"paused": {
+			func(l *Log) error {
+				return l.TunnelActivity(TunnelActivity{Activity: TunnelClose, Cause: "paused", Detail: strings.Repeat("会", 300), Tunnel: "t", Device: laptop, Person: anna})
+			},
+			map[string]any{"status_code": "paused", "status_detail": strings.Repeat("会", 266)},
+		},
+		"pretended": {
+			func(l *Log) error {
+				return l.TunnelActivity(TunnelActivity{Activity: TunnelClose, Cause: "paused", Detail: "lunch\"}\n{\"status_code\":\"expired", Tunnel: "t", Device: laptop, Person: anna})
+			},
+			map[string]any{"status_code": "paused", "status_detail": "lunch\"}\n{\"status_code\":\"expired"},
+		},
 		"verdict": {
 			func(l *Log) error {
 				return l.DeviceChange(DeviceChange{Device: laptop, Before: api.TierAffirming, After: api.TierContraindicated, Cause: "org/firewall"})

@@ -1,6 +1,8 @@
 package audit
 
 import (
+	"unicode/utf8"
+
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/posture/fact"
 )
@@ -180,4 +182,19 @@ func clip(all []string) []string {
 		out = append(out, fact.Clip(s))
 	}
 	return out
+}
+
+// maxDetail is how many bytes of a detail are kept: a person's reason for a
+// pause may have 200 characters, in any script (posture/attest, MaxPause).
+const maxDetail = 800
+
+func clipDetail(s string) string {
+	if len(s) <= maxDetail {
+		return s
+	}
+	n := maxDetail
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

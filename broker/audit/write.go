@@ -178,7 +178,7 @@ func (l *Log) TunnelActivity(a TunnelActivity) error {
 		ProtocolName: "WireGuard", TunnelType: "Split Tunnel", TunnelTypeID: 1,
 	}
 	e.outcome("")
-	e.StatusCode, e.StatusDetail = fact.Clip(a.Cause), fact.Clip(a.Detail)
+	e.StatusCode, e.StatusDetail = fact.Clip(a.Cause), clipDetail(a.Detail)
 	e.Unmapped.Tunnel, e.Unmapped.PublicKey = fact.Clip(a.Tunnel), fact.Clip(a.PublicKey)
 	e.Unmapped.Lease, e.Unmapped.LeaseEnds = fact.Clip(a.Lease), a.LeaseEnds
 	return l.write(&e.header, &e)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/audit"
@@ -40,26 +41,40 @@ func (s *Server) recordTunnel(ctx context.Context, activity int, t store.Tunnel,
 
 // recordDecision writes what changed; a plain renewal changes nothing.
 func (s *Server) recordDecision(ctx context.Context, e verify.Evidence, person api.Person, d policy.Decision, g issuer.Given) {
-	cause := api.CauseRevoked
-	if e.Pause != "" {
-		cause = api.CausePaused
-	}
 	for _, t := range g.Ended {
-		s.recordTunnel(ctx, audit.TunnelClose, t, cause, e.Pause)
+		cause, detail := causeOf(t, e, d)
+		s.recordTunnel(ctx, audit.TunnelClose, t, cause, detail)
 	}
 	for _, t := range g.Opened {
 		s.recordTunnel(ctx, audit.TunnelOpen, t, "", "")
 	}
-	if len(g.Ended)+len(g.Opened) == 0 {
-		return
-	}
+	moved := len(g.Ended)+len(g.Opened) > 0
 	for _, c := range d.Checks {
-		activity := audit.Found
-		if c.Outcome == api.Pass {
-			activity = audit.Solved
+		// What fails while nothing is open, as in a pause, closes nothing, and
+		// must not go by unseen all the same.
+		if !moved && (!e.Changed || len(g.Live) > 0 || c.Outcome == api.Pass) {
+			continue
 		}
-		s.noted(s.cfg.Audit.ComplianceFinding(audit.ComplianceFinding{
-			Activity: activity, Device: auditDevice(e.Device), Person: person, Code: c.Code, Name: c.Name, Outcome: c.Outcome, Enforced: c.Enforced, Missing: c.Missing, Remedy: c.Remedy.Text,
-		}))
+		s.recordCheck(e.Device, person, c)
 	}
+}
+
+// causeOf is why a tunnel ended: by the person's wish only if policy would have
+// let it live. The wish is the device's word, and the rest is ours.
+func causeOf(t store.Tunnel, e verify.Evidence, d policy.Decision) (cause, detail string) {
+	allowed := slices.ContainsFunc(d.Apps, func(a policy.AppDecision) bool { return a.App.ID == t.AppID && a.Allowed })
+	if e.Pause != "" && allowed {
+		return api.CausePaused, e.Pause
+	}
+	return api.CauseRevoked, ""
+}
+
+func (s *Server) recordCheck(device store.Device, person api.Person, c api.Check) {
+	activity := audit.Found
+	if c.Outcome == api.Pass {
+		activity = audit.Solved
+	}
+	s.noted(s.cfg.Audit.ComplianceFinding(audit.ComplianceFinding{
+		Activity: activity, Device: auditDevice(device), Person: person, Code: c.Code, Name: c.Name, Outcome: c.Outcome, Enforced: c.Enforced, Missing: c.Missing, Remedy: c.Remedy.Text,
+	}))
 }

@@ -21,6 +21,7 @@ type Evidence struct {
 	Device    store.Device // after acceptance
 	Report    fact.Report
 	Digest    string
+	Changed   bool              // the report is another than the one accepted before
 	Wanted    map[string]string // app → WireGuard public key
 	Unusable  []string
 	Pause     string // the person's reason for having everything closed; "" when not paused
@@ -61,8 +62,9 @@ func (v *Verifier) Attestation(ctx context.Context, jkt, token string) (Evidence
 	if err := v.accept(ctx, d, a); err != nil {
 		return Evidence{}, err
 	}
+	changed := a.ReportDigest != d.ReportDigest
 	d.NonceGen, d.Seq, d.ReportDigest, d.ReportAt = gen, a.Seq, a.ReportDigest, a.ReportAt
-	return Evidence{Device: d, Report: report, Digest: a.ReportDigest, Wanted: wanted, Unusable: c.Unusable, Pause: c.Pause, NextNonce: v.Nonce(d)}, nil
+	return Evidence{Device: d, Report: report, Digest: a.ReportDigest, Changed: changed, Wanted: wanted, Unusable: c.Unusable, Pause: c.Pause, NextNonce: v.Nonce(d)}, nil
 }
 
 // tunnelKeys takes the keys of the wanted apps in the one spelling that a

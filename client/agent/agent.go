@@ -92,7 +92,7 @@ type Agent struct {
 	signing chan struct{} // holds one token while a sign-in is being finished
 
 	observing *observing
-	checking  chan struct{}      // holds one token while somebody has the machine read again
+	checks    *checks
 	products  chan chan struct{} // asks the product watcher to look; closed when it has
 	history   history
 	round     atomic.Int64 // counts readings that somebody asked for
@@ -141,7 +141,7 @@ type snapshot struct {
 func New(cfg Config) *Agent {
 	a := &Agent{
 		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}), stepped: make(chan struct{}),
-		checking: make(chan struct{}, 1), products: make(chan chan struct{}),
+		checks: newChecks(), products: make(chan chan struct{}),
 		observing: newObserving(cfg),
 		read:      make(chan struct{}), expiry: make(chan struct{}, 1), ended: make(chan struct{}), signing: make(chan struct{}, 1),
 		// Anywhere: who still waits for a change of the agent before must not
@@ -206,6 +206,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	a.work.Go(func() { a.enrol(ctx) })
 	a.work.Go(func() { a.posture(ctx) })
+	a.work.Go(func() { a.checksAsked(ctx) })
 	if s, ok := a.cfg.Broker.Session(); ok {
 		a.resume(s)
 	}

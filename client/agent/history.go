@@ -19,23 +19,56 @@ import (
 type history struct {
 	mu     sync.Mutex
 	events []localapi.Happening
+	size   int // bytes of what the events name
 	sent   localapi.Sent
+	due    int64 // the flight that began last in this session; 0: none did
 	flight int64 // that the sent attestation belongs to
 }
+
+// maxNames bounds in bytes what the events name, so that a timeline fits into
+// an answer (localapi.MaxAnswer), were each byte of it written as six.
+const maxNames = 160 << 10
 
 func (h *history) add(events ...localapi.Happening) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.events = append(h.events, events...)
-	if over := len(h.events) - localapi.MaxTimeline; over > 0 {
-		h.events = slices.Delete(h.events, 0, over)
+	for _, e := range events {
+		h.size += sizeOf(e)
 	}
+	h.events = append(h.events, events...)
+	over := 0
+	for n := len(h.events); n-over > localapi.MaxTimeline || h.size > maxNames && n-over > 1; over++ {
+		h.size -= sizeOf(h.events[over])
+	}
+	h.events = slices.Delete(h.events, 0, over)
+}
+
+func sizeOf(e localapi.Happening) int {
+	n := len(e.Code)
+	for _, name := range e.Apps {
+		n += len(name)
+	}
+	for _, address := range e.Facts {
+		n += len(address)
+	}
+	return n
+}
+
+// expect says which attestation may be noted as sent: one that was begun in an
+// earlier session, or before the last, may still be on its way out.
+func (h *history) expect(flight int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.due = flight
 }
 
 // send notes an attestation that goes out now.
 func (h *history) send(flight int64, at time.Time, payload []byte, r fact.Report) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if flight != h.due {
+		return
+	}
 	h.flight = flight
 	h.sent = localapi.Sent{At: at, Claims: slices.Clone(payload), Report: r}
 }
@@ -61,7 +94,7 @@ func (h *history) answered(flight int64, err error) {
 func (h *history) forget() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.events, h.sent, h.flight = nil, localapi.Sent{}, 0
+	h.events, h.size, h.sent, h.due, h.flight = nil, 0, localapi.Sent{}, 0, 0
 }
 
 // Timeline is what happened in this session, the newest last.
@@ -93,6 +126,9 @@ func (w *writer) chronicle(before state.State, o occurred) {
 
 // happenings says in the words of the timeline what lies between two states.
 func happenings(was, is state.State, event state.Event, at time.Time, tookMS float64) []localapi.Happening {
+	if !was.Session.SignedIn && !is.Session.SignedIn {
+		return nil // everybody may read it now: how the last session ended, and no more
+	}
 	var out []localapi.Happening
 	say := func(name, code string) { out = append(out, localapi.Happening{At: at, Event: name, Code: code}) }
 	switch e := event.(type) {
@@ -105,7 +141,7 @@ func happenings(was, is state.State, event state.Event, at time.Time, tookMS flo
 	}
 	switch {
 	case was.Session.SignedIn && !is.Session.SignedIn:
-		say(localapi.EventSignedOut, causeOf(event))
+		say(localapi.EventSignedOut, causeOf(was, is, event))
 		return out // whose applications they were is nobody's to read now
 	case was.Pause == nil && is.Pause != nil:
 		say(localapi.EventPaused, is.Pause.Reason)
@@ -118,8 +154,12 @@ func happenings(was, is state.State, event state.Event, at time.Time, tookMS flo
 	return append(out, appHappenings(was, is, at, tookMS)...)
 }
 
-// causeOf is why a session ended.
-func causeOf(event state.Event) string {
+// causeOf is why a session ended. That its time has come may be noticed with
+// any event, as after a sleep.
+func causeOf(was, is state.State, event state.Event) string {
+	if ends := was.Session.Ends; ends > 0 && ends <= is.Now {
+		return state.CauseSessionEnded
+	}
 	switch e := event.(type) {
 	case state.SignedOut:
 		if e.Cause != "" {
@@ -128,10 +168,14 @@ func causeOf(event state.Event) string {
 		return state.CauseSignedOut
 	case state.Rejected:
 		return e.Code
-	case state.Tick:
-		return state.CauseSessionEnded
 	}
 	return state.CauseSignedOut
+}
+
+// passes reports whether a session goes over to nobody, or to another person.
+func passes(was, is state.State) bool {
+	a, b := was.Session, is.Session
+	return a.SignedIn && (!b.SignedIn || a.Person.Issuer != b.Person.Issuer || a.Person.Subject != b.Person.Subject)
 }
 
 // appHappenings lists what opened, closed or was denied, applications with the

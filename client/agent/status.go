@@ -184,6 +184,9 @@ func address(open, local string) string {
 	if !ok || scheme == "" {
 		scheme, path = "http", "/"
 	}
+	if path != "" && path[0] != '/' { // it would become a part of the port, or make of that a user
+		path = "/"
+	}
 	return scheme + "://" + local + path
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -193,5 +194,15 @@ func TestOwnersAsText(t *testing.T) {
 	}
 	if got := address("", "127.0.0.1:9"); !strings.HasPrefix(got, "http://127") {
 		t.Errorf("address %s", got)
+	}
+}
+
+// Whatever a policy says to open, an application's address is on this computer.
+func TestAddressStaysHere(t *testing.T) {
+	for _, open := range []string{"https:@evil.example/", "http:5/", "http:.evil.example/", "https:evil.example", "http://evil.example/", "http:\\evil.example/", "http:?q", "http:#f"} {
+		u, err := url.Parse(address(open, "127.0.0.1:9"))
+		if err != nil || u.Host != "127.0.0.1:9" || u.User != nil {
+			t.Errorf("%s leads to %v, %v", open, u, err)
+		}
 	}
 }

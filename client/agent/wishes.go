@@ -50,19 +50,25 @@ func (a *Agent) Check(ctx context.Context, peer ipc.Peer) (localapi.Checked, err
 	if err := a.notOwner(peer); err != nil {
 		return localapi.Checked{}, err
 	}
-	select {
-	case a.checking <- struct{}{}: // one at a time: a second would only wait for the same reading
-		defer func() { <-a.checking }()
-	case <-ctx.Done():
-		return localapi.Checked{}, ctx.Err()
+	out, err := a.checkShared(ctx, peer)
+	if err != nil {
+		return localapi.Checked{}, err
 	}
+	if err := a.notOwner(peer); err != nil { // another user's session has begun
+		return localapi.Checked{}, err
+	}
+	out.Status = a.Status()
+	return out, nil
+}
+
+// checkNow reads everything and has the broker hear of it.
+func (a *Agent) checkNow(ctx context.Context, peers []ipc.Peer) (localapi.Checked, error) {
 	before := a.cfg.Posture.Last()
 	if err := a.readAgain(ctx); err != nil {
 		return localapi.Checked{}, err
 	}
 	out := localapi.Checked{Signals: compare(before, a.cfg.Posture.Last())}
-	out.Attested, out.Reason = a.attestAgain(ctx, peer)
-	out.Status = a.Status()
+	out.Attested, out.Reason = a.attestAgain(ctx, peers)
 	return out, ctx.Err()
 }
 
@@ -92,9 +98,13 @@ func (a *Agent) readAgain(ctx context.Context) error {
 
 // attestAgain has the broker hear of what has been read by now. Without an
 // answer it says why, by a code.
-func (a *Agent) attestAgain(ctx context.Context, peer ipc.Peer) (bool, string) {
+func (a *Agent) attestAgain(ctx context.Context, peers []ipc.Peer) (bool, string) {
+	asker, err := a.mayOne(peers)
+	if err != nil { // another user's session has begun
+		return false, localapi.CodeNotOwner
+	}
 	now, round := a.cfg.Clock.Boot(), a.round.Add(1)
-	if err := a.ask(ctx, occurred{event: state.CheckNow{At: now}, noticed: now, asker: &peer}); err != nil {
+	if err := a.ask(ctx, occurred{event: state.CheckNow{At: now}, noticed: now, asker: &asker}); err != nil {
 		return false, localapi.CodeInternal
 	}
 	ctx, cancel := context.WithTimeout(ctx, brokerPatience)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
+	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/platform/ipc"
@@ -92,6 +93,7 @@ func TestCheckReadsEverythingAndAttests(t *testing.T) {
 				t.Errorf("%+v", s)
 			}
 		}
+		l.rest()
 		l.runs(false)
 		out, err = l.Check(context.Background(), ada)
 		if err != nil || !out.Attested || !slices.Equal(out.Signals[1].Changed, []string{"edr[falcon].running"}) {
@@ -116,9 +118,11 @@ func TestCheckSaysWhyNobodyWasTold(t *testing.T) {
 		l.broker.set(func() {
 			l.broker.onAttest = func(context.Context, int, func() api.Answer) (api.Answer, error) { return api.Answer{}, errDown }
 		})
+		l.rest()
 		if out, err = l.Check(context.Background(), ada); err != nil || out.Attested || out.Reason != localapi.CodeUnreachable {
 			t.Errorf("broker away: %+v, %v", out, err)
 		}
+		l.rest()
 		// Again, while the attempt before has just failed in the same way.
 		if out, err = l.Check(context.Background(), ada); err != nil || out.Attested || out.Reason != localapi.CodeUnreachable {
 			t.Errorf("broker away: %+v, %v", out, err)
@@ -129,7 +133,7 @@ func TestCheckSaysWhyNobodyWasTold(t *testing.T) {
 func TestTimelineAndSentGoWithTheSession(t *testing.T) {
 	inLab(t, nil, func(l *lab) {
 		l.signIn(ada, "ada")
-		l.broker.attested()[0].OnSend([]byte(`{"eat_nonce":"n"}`))
+		last(l.broker.attested()).OnSend([]byte(`{"eat_nonce":"n"}`))
 		l.runs(false)
 		l.tell("exit")
 		var closed *localapi.Happening
@@ -184,5 +188,74 @@ func TestTimelineIsBounded(t *testing.T) {
 	h.add(localapi.Happening{Event: localapi.EventPaused})
 	if n := len(h.events); n != localapi.MaxTimeline || h.events[n-1].Event != localapi.EventPaused {
 		t.Errorf("%d events, the last %+v", n, h.events[n-1])
+	}
+}
+
+func TestAdministratorsOwnSignOutIsTheirOwn(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		root := ipc.Peer{Known: true, Class: ipc.ClassAdministrator}
+		l.signIn(root, "root")
+		if err := l.SignOut(context.Background(), root); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if e := l.Timeline().Events; len(e) != 1 || e[0].Code != state.CauseSignedOut {
+			t.Errorf("timeline %+v", e)
+		}
+	})
+}
+
+func TestCheckTellsARejection(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		l.signIn(ada, "ada")
+		l.broker.set(func() {
+			l.broker.onAttest = func(context.Context, int, func() api.Answer) (api.Answer, error) {
+				return api.Answer{}, &apiclient.Rejected{Code: api.CodeQuarantined}
+			}
+		})
+		if out, err := l.Check(context.Background(), ada); err != nil || out.Attested || out.Reason != api.CodeQuarantined {
+			t.Errorf("%+v, %v", out, err)
+		}
+		l.open()
+	})
+}
+
+func TestProlongedPauseIsSeen(t *testing.T) {
+	inLab(t, nil, func(l *lab) {
+		l.signIn(ada, "ada")
+		for i, reason := range []string{"lunch", "lunch and a walk"} {
+			before := l.Status().Revision
+			if err := l.Pause(context.Background(), ada, localapi.PauseRequest{Reason: reason, ForMS: 600_000}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if st := l.Status(); st.Revision == before || st.Pause.Reason != reason {
+				t.Errorf("%d: %+v under the revision of before: %v", i, st.Pause, st.Revision == before)
+			}
+		}
+	})
+}
+
+func TestWhatAReadingChanged(t *testing.T) {
+	is := func(state fact.State, fields ...string) fact.Report {
+		s := fact.Signal{Name: fact.SignalOS, State: state, Collector: "os@1"}
+		for _, f := range fields {
+			s.Facts = append(s.Facts, fact.Fact{Field: f, Value: fact.Str("1")})
+		}
+		return fact.Report{Signals: []fact.Signal{s}}
+	}
+	for name, tc := range map[string]struct {
+		before, after fact.Report
+		want          []string
+	}{
+		"nothing":       {is(fact.Observed, "version"), is(fact.Observed, "version"), nil},
+		"one is gone":   {is(fact.Observed, "build", "version"), is(fact.Observed, "version"), []string{"os_version.build"}},
+		"one is new":    {is(fact.Observed, "version"), is(fact.Observed, "build", "version"), []string{"os_version.build"}},
+		"known no more": {is(fact.Observed, "version"), is(fact.Unknown, "version"), []string{"os_version.version"}},
+		"never read":    {fact.Report{}, is(fact.Observed, "version"), []string{"os_version.version"}},
+	} {
+		if got := compare(tc.before, tc.after); len(got) != 1 || !slices.Equal(got[0].Changed, tc.want) {
+			t.Errorf("%s: %+v", name, got)
+		}
 	}
 }

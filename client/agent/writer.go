@@ -85,6 +85,9 @@ func (w *writer) take(ctx context.Context, o occurred) {
 	next, effects := state.Next(w.state, o.event)
 	w.state = next
 	w.noteAnswer(before, o)
+	if passes(before, next) {
+		w.agent.history.forget()
+	}
 	if o.signIn != nil {
 		w.session++
 		w.endStream()
@@ -115,8 +118,8 @@ func (w *writer) noteAnswer(before state.State, o occurred) {
 // show lets others see the state, and tells them if it looks different.
 func (w *writer) show(before state.State) {
 	a, s := w.agent, w.state
-	was := a.snap.Swap(&snapshot{state: s, observed: w.observed, round: w.round, clientMS: w.clientMS})
-	if !sameFace(before, s) || !was.observed.Equal(w.observed) {
+	a.snap.Swap(&snapshot{state: s, observed: w.observed, round: w.round, clientMS: w.clientMS})
+	if !sameFace(before, s) {
 		a.tell()
 	}
 	if s.Session.SignedIn && (s.Answered || s.Rejection != nil || !s.Online) {
@@ -182,7 +185,6 @@ func (w *writer) forget(ctx context.Context) {
 		a.cfg.Log.Error("forget session", "error", err)
 	}
 	a.keys.Retire(nil)
-	a.history.forget()
 	w.digest, w.observed, w.round = "", time.Time{}, 0
 	w.revoke(ctx, handle)
 }
@@ -211,6 +213,7 @@ func (w *writer) attest(ctx context.Context, e state.Attest) {
 	a := w.agent
 	in := brokerclient.Attestation{LastDigest: w.digest, Wanted: w.wanted(e.Keys), Pause: e.Pause}
 	a.keys.Retire(e.Keys)
+	a.history.expect(e.Flight)
 	flight, cancel := context.WithCancel(ctx)
 	w.flight = cancel
 	a.work.Go(func() {

@@ -82,8 +82,9 @@ func TestNoFile(t *testing.T) {
 	if name, err := os.Hostname(); err == nil && s.DeviceName.V != name {
 		t.Errorf("device name %q, want the host's %q", s.DeviceName.V, name)
 	}
-	if _, err := Load(set, Overrides{File: filepath.Join(set.State, "other.yaml")}); err == nil {
-		t.Error("a file that was asked for by name may be missing")
+	other := filepath.Join(set.State, "other.yaml")
+	if _, err := Load(set, Overrides{File: other}); err == nil || err.Error() != "read settings: "+other+": there is no such file; name a file that is there" {
+		t.Errorf("a file that was asked for by name is missing: %v", err)
 	}
 }
 
@@ -166,7 +167,7 @@ func TestRefused(t *testing.T) {
 		{"secret in an alias", "enrolment_token: *" + token + "\n", "not YAML (unknown anchor)"},
 		{"token with a space", "enrolment_token: a " + token + "\n", ":1: enrolment_token: a token has 1 to"},
 		{"both tokens", "enrolment_token: a\nenrolment_token_file: b\n", ":2: enrolment_token_file: enrolment_token is set as well"},
-		{"missing CA", "broker_ca: none.pem\n", ":1: broker_ca: stat"},
+		{"missing CA", "broker_ca: none.pem\n", "none.pem is not there; give a PEM file"},
 		{"shipped id", strings.ReplaceAll(row, "local/a", "crowdstrike-falcon"), ":2: edr_catalogue[0].id: \"crowdstrike-falcon\" could stand for a shipped product"},
 		{"organisation's id", strings.ReplaceAll(row, "local/a", "org/a"), ":2: edr_catalogue[0].id: \"org/a\" could stand"},
 		{"no path", strings.ReplaceAll(row, "/opt/a", "opt/a"), ":2: edr_catalogue[0]: catalogue row local/a: executable"},
@@ -259,6 +260,13 @@ func TestTokenFile(t *testing.T) {
 		if _, err = Load(set, Overrides{}); err == nil || strings.Contains(err.Error(), token) {
 			t.Errorf("a token file others may read: %v", err)
 		}
+	}
+	put(t, file, strings.Repeat("a", maxToken+3), 0o600)
+	if _, err = Load(set, Overrides{}); err == nil || !strings.Contains(err.Error(), tokenHint(runtime.GOOS != "windows")) {
+		t.Errorf("too long: %v", err)
+	}
+	if strings.Contains(tokenHint(false), "mode") {
+		t.Error("a hint without modes speaks of one")
 	}
 	put(t, file, token+"\nmore\n", 0o600)
 	if _, err = Load(set, Overrides{}); err == nil || strings.Contains(err.Error(), token) {

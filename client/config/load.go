@@ -92,7 +92,10 @@ type loader struct {
 // read gives the top mapping of the settings file, nil when there is none.
 func (l *loader) read(must bool) *yaml.Node {
 	info, err := os.Stat(l.d.file)
-	if errors.Is(err, fs.ErrNotExist) && !must {
+	if errors.Is(err, fs.ErrNotExist) {
+		if must {
+			l.d.wrong(0, "", "name a file that is there", "there is no such file")
+		}
 		return nil
 	}
 	if err == nil {

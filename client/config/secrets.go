@@ -44,6 +44,9 @@ func (l *loader) loadRoots() {
 
 func readRoots(path string) (*x509.CertPool, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s is not there", path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -92,10 +95,18 @@ func (l *loader) tokenFile(at place, path string) {
 		return
 	}
 	if err != nil {
-		l.wrong(at, "the file must belong to the user the agent runs as, with mode 0600, and hold one token", "%v", err)
+		l.wrong(at, tokenHint(hasModes()), "%v", err)
 		return
 	}
 	l.setToken(at, strings.TrimRight(string(data), "\r\n"))
+}
+
+// tokenHint says what a token's file has to be like.
+func tokenHint(modes bool) string {
+	if modes {
+		return "the file must belong to the user the agent runs as, with mode 0600, and hold one token"
+	}
+	return "the file must be one that only the user the agent runs as and administrators can open, and hold one token"
 }
 
 func (l *loader) setToken(at place, v string) {

@@ -80,6 +80,16 @@ func notOwner(message, hint string) error {
 	return &localapi.Refused{Code: localapi.CodeNotOwner, Message: message, Hint: hint}
 }
 
+// owns reports whether the session is the peer's; a user's own agent is that
+// user's at all times.
+func (s *Server) owns(peer ipc.Peer) bool {
+	if s.opts.Scope != scopeSystem {
+		return peer.Same(s.opts.Owner)
+	}
+	who, session := s.backend.Owner()
+	return session && peer.Same(who)
+}
+
 // foreign is the owner of the session if the peer is somebody else.
 func (s *Server) foreign(peer ipc.Peer) (ipc.Peer, bool) {
 	who, session := s.backend.Owner()

@@ -19,11 +19,12 @@ type sessionOf struct {
 	Backend
 	owner   ipc.Peer
 	stopped ipc.Peer
+	status  localapi.Status
 }
 
 func (b *sessionOf) Owner() (ipc.Peer, bool) { return b.owner, b.owner.Known }
 
-func (b *sessionOf) Status() localapi.Status { return localapi.Status{} }
+func (b *sessionOf) Status() localapi.Status { return b.status }
 
 func (b *sessionOf) SignOut(_ context.Context, p ipc.Peer) error {
 	b.stopped, b.owner = p, ipc.Peer{}
@@ -162,6 +163,24 @@ func TestStopIsLogged(t *testing.T) {
 		said := log.String()
 		if strings.Contains(said, "by=\""+tc.caller.String()) != tc.logged || strings.Contains(said, "owner=\""+ada.String()) != tc.logged {
 			t.Errorf("%s: logged %q", tc.caller, said)
+		}
+	}
+}
+
+// withUser is a session whose status names its user.
+type withUser struct{ sessionOf }
+
+func (*withUser) Status() localapi.Status {
+	return localapi.Status{User: &localapi.User{Name: "Ada"}}
+}
+
+// TestForeignSession: an administrator who reads another's status is told that
+// it is another's, so that nothing shows it as his own.
+func TestForeignSession(t *testing.T) {
+	s := New(&withUser{sessionOf{owner: ada}}, Options{Scope: "system"})
+	for who, want := range map[ipc.Peer]bool{root: true, ada: false} {
+		if st, err := s.current(who); err != nil || st.User == nil || st.Foreign != want {
+			t.Errorf("%s: %+v, %v", who, st, err)
 		}
 	}
 }

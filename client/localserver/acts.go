@@ -19,11 +19,9 @@ func (s *Server) check(r *http.Request, peer ipc.Peer) (any, error) {
 		return nil, err
 	}
 	// While it was read, another user's session may have begun.
-	st, err := s.checked(peer, out.Status)
-	if err != nil {
+	if out.Status, err = s.current(peer); err != nil {
 		return nil, err
 	}
-	out.Status = st.(localapi.Status)
 	return out.Filled(), nil
 }
 
@@ -44,7 +42,7 @@ func (s *Server) pause(r *http.Request, peer ipc.Peer) (any, error) {
 	if err := s.backend.Pause(r.Context(), peer, in); err != nil {
 		return nil, err
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }
 
 func (s *Server) resume(r *http.Request, peer ipc.Peer) (any, error) {
@@ -54,7 +52,7 @@ func (s *Server) resume(r *http.Request, peer ipc.Peer) (any, error) {
 	if err := s.backend.Resume(r.Context(), peer); err != nil {
 		return nil, err
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }
 
 func (s *Server) timeline(_ *http.Request, peer ipc.Peer) (any, error) {

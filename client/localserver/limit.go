@@ -15,6 +15,10 @@ const (
 	// fewConns is how many a service, or all who are unknown together, may hold:
 	// they may ask for the version and nothing else.
 	fewConns = 16
+	// keptConns is how many the session's owner, and an administrator, may hold
+	// though the budget is used up: somebody with many user ids (subuid(5) gives
+	// each user 65,536) must not keep them from reading and stopping.
+	keptConns = 16
 	// leastDescriptors is what POSIX systems give a process at the least that
 	// this runs on (macOS, launchd.plist(5): 256).
 	leastDescriptors = 256
@@ -35,14 +39,15 @@ func connBudget(descriptors uint64) int {
 type limited struct {
 	net.Listener
 	budget int
+	owns   func(ipc.Peer) bool // whose session it is
 
 	mu   sync.Mutex
 	all  int
 	held map[user]int
 }
 
-func newLimited(l net.Listener, budget int) *limited {
-	return &limited{Listener: l, budget: budget, held: map[user]int{}}
+func newLimited(l net.Listener, budget int, owns func(ipc.Peer) bool) *limited {
+	return &limited{Listener: l, budget: budget, owns: owns, held: map[user]int{}}
 }
 
 func (l *limited) Accept() (net.Conn, error) {
@@ -56,20 +61,24 @@ func (l *limited) Accept() (net.Conn, error) {
 		if err != nil {
 			peer = ipc.Peer{}
 		}
-		who := userOf(peer)
-		if !l.enter(who, peer.Class) {
+		if !l.enter(peer) {
 			c.Close()
 			continue
 		}
+		who := userOf(peer)
 		return &counted{Conn: c, leave: sync.OnceFunc(func() { l.leave(who) })}, nil
 	}
 }
 
-func (l *limited) enter(who user, class ipc.Class) bool {
+func (l *limited) enter(p ipc.Peer) bool {
+	who, kept := userOf(p), p.Known && (p.Class == ipc.ClassAdministrator || l.owns(p))
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	most := l.budget - l.all // what is left over
-	if class != ipc.ClassPerson && class != ipc.ClassAdministrator {
+	switch {
+	case kept:
+		most = max(most, keptConns)
+	case p.Class != ipc.ClassPerson:
 		most = min(most, fewConns)
 	}
 	if l.held[who] >= most {

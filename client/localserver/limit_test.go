@@ -20,17 +20,19 @@ func TestConnBudget(t *testing.T) {
 
 func person(uid uint32) ipc.Peer { return ipc.Peer{Known: true, UID: uid, Class: ipc.ClassPerson} }
 
+func noOwner(ipc.Peer) bool { return false }
+
 // fill takes as many places as p gets.
 func fill(l *limited, p ipc.Peer) int {
 	n := 0
-	for l.enter(userOf(p), p.Class) {
+	for l.enter(p) {
 		n++
 	}
 	return n
 }
 
 func TestEveryUserGetsAShare(t *testing.T) {
-	l := newLimited(nil, mostConns)
+	l := newLimited(nil, mostConns, noOwner)
 	if n := fill(l, person(1000)); n != mostConns/2 {
 		t.Errorf("one user alone holds %d", n)
 	}
@@ -49,7 +51,7 @@ func TestEveryUserGetsAShare(t *testing.T) {
 }
 
 func TestPlacesAreGivenBack(t *testing.T) {
-	l := newLimited(nil, 100)
+	l := newLimited(nil, 100, noOwner)
 	for range 3 {
 		n := fill(l, person(1000))
 		if n != 50 {
@@ -65,7 +67,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 }
 
 func TestServicesGetFew(t *testing.T) {
-	l := newLimited(nil, mostConns)
+	l := newLimited(nil, mostConns, noOwner)
 	for _, p := range []ipc.Peer{{}, {Known: true, UID: 33, Class: ipc.ClassService}, {Known: true, UID: 5}} {
 		if n := fill(l, p); n != fewConns {
 			t.Errorf("%+v holds %d", p, n)
@@ -73,5 +75,28 @@ func TestServicesGetFew(t *testing.T) {
 	}
 	if n := fill(l, ipc.Peer{Known: true, Class: ipc.ClassAdministrator}); n <= 1000 {
 		t.Errorf("an administrator holds %d", n)
+	}
+}
+
+// One person with many user ids takes all there is; the session's owner and
+// administrators still get through, and nobody else does.
+func TestOwnerAndAdministratorsGetThrough(t *testing.T) {
+	l := newLimited(nil, mostConns, func(p ipc.Peer) bool { return p.UID == 1000 })
+	for uid := uint32(100_000); l.all < mostConns; uid++ {
+		fill(l, person(uid))
+		if uid > 200_000 {
+			t.Fatalf("%d are held", l.all)
+		}
+	}
+	if n := fill(l, person(1000)); n != keptConns {
+		t.Errorf("the owner gets %d", n)
+	}
+	if n := fill(l, ipc.Peer{Known: true, Class: ipc.ClassAdministrator}); n != keptConns {
+		t.Errorf("an administrator gets %d", n)
+	}
+	for _, p := range []ipc.Peer{person(1001), {}, {Class: ipc.ClassAdministrator}, {Known: true, UID: 33, Class: ipc.ClassService}} {
+		if n := fill(l, p); n != 0 {
+			t.Errorf("%+v gets %d", p, n)
+		}
 	}
 }

@@ -25,26 +25,29 @@ func (s *Server) status(r *http.Request, peer ipc.Peer) (any, error) {
 	if wait > 0 {
 		ctx, cancel := context.WithTimeout(r.Context(), wait)
 		defer cancel()
-		return s.checked(peer, s.backend.WaitChange(ctx, after))
+		s.backend.WaitChange(ctx, after)
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }
 
-// checked gives a status to a peer only if it may still read: while it waited,
-// or between the two, another user's session may have begun or ended.
-func (s *Server) checked(peer ipc.Peer, st localapi.Status) (any, error) {
-	if err := s.may(peer, reader); err != nil {
-		return nil, err
-	}
-	if s.opts.Scope == scopeSystem && st.User != nil {
-		// Whose is it? Without an owner it is of a session just ended.
-		if _, session := s.backend.Owner(); !session {
-			if st = s.backend.Status(); st.User != nil {
-				return nil, &localapi.Refused{Code: localapi.CodeSignInBusy, Message: "A session is just beginning or ending.", Hint: "Try again."}
-			}
+// current gives the status to a peer that may read it. Between two questions to
+// the backend another user's session may begin or end, so that it counts only if
+// the session was the same before and after.
+func (s *Server) current(peer ipc.Peer) (localapi.Status, error) {
+	for range 3 {
+		before, was := s.backend.Owner()
+		st := s.backend.Status()
+		if err := s.may(peer, reader); err != nil {
+			return localapi.Status{}, err
+		}
+		after, is := s.backend.Owner()
+		same := was == is && (!is || before.Same(after)) && (is || st.User == nil)
+		if same || s.opts.Scope != scopeSystem {
+			st.Foreign = is && st.User != nil && !peer.Same(after)
+			return st.Filled(), nil
 		}
 	}
-	return st.Filled(), nil
+	return localapi.Status{}, &localapi.Refused{Code: localapi.CodeSignInBusy, Message: "A session is just beginning or ending.", Hint: "Try again."}
 }
 
 // waitOf reads the parameters of a long poll; the wait is 0 without one.
@@ -115,7 +118,7 @@ func (s *Server) finish(r *http.Request, peer ipc.Peer) (any, error) {
 	if err := s.backend.FinishSignIn(r.Context(), peer, in); err != nil {
 		return nil, err
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }
 
 func (s *Server) cancel(r *http.Request, peer ipc.Peer) (any, error) {
@@ -129,7 +132,7 @@ func (s *Server) cancel(r *http.Request, peer ipc.Peer) (any, error) {
 	if err := s.backend.CancelSignIn(r.Context(), peer, in.ID); err != nil {
 		return nil, err
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }
 
 func unknownSignIn() error {
@@ -148,5 +151,5 @@ func (s *Server) signOut(r *http.Request, peer ipc.Peer) (any, error) {
 	if foreign {
 		s.log.Warn("an administrator ended another user's session", "by", peer.String(), "process", peer.PID, "owner", who.String())
 	}
-	return s.checked(peer, s.backend.Status())
+	return s.current(peer)
 }

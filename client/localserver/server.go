@@ -210,7 +210,7 @@ func (s *Server) Serve(ctx context.Context, l *ipc.Listener) error {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(newLimited(l.NetListener(), s.budget))
+	err := srv.Serve(newLimited(l.NetListener(), s.budget, s.owns))
 	if !unhook() {
 		<-stopped
 		err = nil

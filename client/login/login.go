@@ -7,7 +7,9 @@ package login
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/loopback"
@@ -100,7 +102,7 @@ func (f Flow) cancel(ctx context.Context, id string) {
 // refusal puts a provider's error into words (RFC 6749 section 4.1.2.1; OpenID
 // Connect Core 1.0 section 3.1.2.6).
 func refusal(res loopback.Result) error {
-	no := &localapi.Refused{Code: localapi.CodeSignInRefused, Hint: "Ask your administrator, and give them this: " + res.Error}
+	no := &localapi.Refused{Code: localapi.CodeSignInRefused, Hint: "Ask your administrator, and give them this: " + quotable(res.Error)}
 	switch res.Error {
 	case "access_denied":
 		no.Message = "The sign-in page said that you may not sign in, or the sign-in was declined there."
@@ -114,7 +116,24 @@ func refusal(res loopback.Result) error {
 		no.Message = "Your organisation's sign-in page refused the sign-in."
 	}
 	if res.ErrorDescription != "" {
-		no.Message += " It says: " + res.ErrorDescription
+		no.Message += " It says: " + quotable(res.ErrorDescription)
 	}
 	return no
+}
+
+// maxQuoted is how many characters of a provider's text are repeated.
+const maxQuoted = 300
+
+// quotable is a provider's text as far as it may stand in a sentence of ours.
+func quotable(text string) string {
+	r := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text))
+	if len(r) > maxQuoted {
+		r = append(r[:maxQuoted-1], '…')
+	}
+	return string(r)
 }

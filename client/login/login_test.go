@@ -36,7 +36,10 @@ func (a *agent) FinishSignIn(_ context.Context, f localapi.Finish) (localapi.Sta
 	return localapi.Status{State: localapi.StateStarting}, nil
 }
 
-func (a *agent) CancelSignIn(_ context.Context, id string) (localapi.Status, error) {
+func (a *agent) CancelSignIn(ctx context.Context, id string) (localapi.Status, error) {
+	if err := ctx.Err(); err != nil { // as a call over a socket would
+		return localapi.Status{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.gaveUp = append(a.gaveUp, id)
@@ -122,5 +125,32 @@ func TestGivenUp(t *testing.T) {
 	a := &agent{startErr: localapi.ErrNotRunning}
 	if _, err := (Flow{Agent: a}).Run(t.Context()); !errors.Is(err, localapi.ErrNotRunning) || len(a.gaveUp) != 0 {
 		t.Errorf("no agent: %v", err)
+	}
+}
+
+// What a provider says reaches terminals and menus: it is a sentence, and no more.
+func TestProviderSaysWhatCannotBeShown(t *testing.T) {
+	a := &agent{}
+	nasty := "%1b%5B2J%0aSigned+in.%e2%80%ae" + strings.Repeat("a", 9000)
+	_, err := Flow{Agent: a, Show: a.comesBack(t, "state=st&error=no"+nasty+"&error_description="+nasty)}.Run(t.Context())
+	var no *localapi.Refused
+	if !errors.As(err, &no) {
+		t.Fatal(err)
+	}
+	for _, text := range []string{no.Message, no.Hint} {
+		if strings.ContainsAny(text, "\x1b\n\u202e") || len([]rune(text)) > 2*maxQuoted || !strings.Contains(text, "Signed in.") {
+			t.Errorf("%q", text)
+		}
+	}
+}
+
+func TestPortIsGivenBack(t *testing.T) {
+	a := &agent{}
+	if _, err := (Flow{Agent: a, Show: a.comesBack(t, "code=c&state=st")}).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if res, err := http.Get(a.redirect); err == nil {
+		res.Body.Close()
+		t.Error("the receiver still answers")
 	}
 }

@@ -1,5 +1,12 @@
 package state
 
+import "time"
+
+// wishPause is the least time between two attestations that the person's own
+// wishes cause: pausing and resuming without end must not keep a broker busy.
+// What closes here closes at once all the same.
+const wishPause = time.Second
+
 // pause closes everything now, at the person's own wish, and says so to the
 // broker, which closes the gateways.
 func (t *turn) pause(e Pause) {
@@ -12,7 +19,7 @@ func (t *turn) pause(e Pause) {
 	}
 	t.s.Pause = &Paused{Reason: e.Reason, Since: since, Until: e.Until}
 	t.closeAll(CausePaused)
-	t.attestNow(true)
+	t.wished()
 	t.changed = true
 }
 
@@ -29,6 +36,15 @@ func (t *turn) resume() {
 			t.s.Apps[id] = a
 		}
 	}
-	t.attestNow(true)
+	t.wished()
 	t.changed = true
+}
+
+// wished has the broker hear of a wish, soon.
+func (t *turn) wished() {
+	t.attestNow(true)
+	if t.s.lastWish <= t.at { // else the one before has not been told, and waits
+		t.s.lastWish = max(t.at, t.s.lastWish+wishPause)
+	}
+	t.s.NextAttest = t.s.lastWish
 }

@@ -38,10 +38,11 @@ type State struct {
 	Now            time.Duration // the latest moment any event told
 
 	seed       uint64
-	lastGen    int   // generations are counted over all applications: none is ever used twice
-	lastFlight int64 // ids of flights count up and are never used twice
-	again      bool  // the next attestation only carries keys that the last one lacked
-	woke       bool  // the network changed under the attestation in the air
+	lastGen    int           // generations are counted over all applications: none is ever used twice
+	lastFlight int64         // ids of flights count up and are never used twice
+	again      bool          // the next attestation only carries keys that the last one lacked
+	woke       bool          // the network changed under the attestation in the air
+	lastWish   time.Duration // when the broker was, or will be, told of a wish
 }
 
 // New gives the state of an agent that has just started. The seed spreads the

@@ -28,9 +28,11 @@ var (
 // included, path holds the old content or the new, never a mixture: a new file
 // in the same folder (mode 0600) is written, synced and renamed over path, and
 // the folder is synced. The folder must exist. If path is a link, the link is
-// replaced, not what it points to. (Windows offers no sync of a folder.)
+// replaced, not what it points to. (Windows offers no sync of a folder, and does
+// not replace a file that another program has open: it is waited for, at most
+// half a second.)
 func WriteOwnerOnly(path string, data []byte) error {
-	return put(path, data, os.Rename)
+	return put(path, data, rename)
 }
 
 // CreateOwnerOnly is WriteOwnerOnly for a file that must not be there yet; of
@@ -42,7 +44,7 @@ func CreateOwnerOnly(path string, data []byte) error {
 		if err := os.Link(temp, path); err != nil {
 			return err
 		}
-		return os.Remove(temp)
+		return remove(temp)
 	})
 }
 
@@ -59,7 +61,7 @@ func put(path string, data []byte, place func(temp, path string) error) (err err
 	defer func() {
 		if err != nil {
 			temp.Close()
-			os.Remove(temp.Name())
+			remove(temp.Name())
 			err = fmt.Errorf("write %s: %w", path, err)
 		}
 	}()
@@ -82,7 +84,7 @@ func put(path string, data []byte, place func(temp, path string) error) (err err
 // does not come back after a power cut. A file that is not there is an error
 // with fs.ErrNotExist in its chain.
 func Remove(path string) error {
-	if err := os.Remove(path); err != nil {
+	if err := remove(path); err != nil {
 		return err // a *fs.PathError, which says all
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {

@@ -47,6 +47,10 @@ func openFollow(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
+// rename and remove ask nobody who has the file open.
+func rename(from, to string) error { return os.Rename(from, to) }
+func remove(path string) error     { return os.Remove(path) }
+
 // syncDir makes a rename or removal in dir survive a power cut (fsync(2)).
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

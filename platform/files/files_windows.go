@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/windows"
@@ -51,7 +53,39 @@ func openNoFollow(path string) (*os.File, error) {
 	if info.Mode()&(fs.ModeSymlink|fs.ModeIrregular) != 0 {
 		return nil, fmt.Errorf("read %s: it is a link: %w", path, ErrNotPrivate)
 	}
-	return os.Open(path)
+	var f *os.File
+	err = patiently(func() (err error) { f, err = os.Open(path); return err }, windows.ERROR_SHARING_VIOLATION)
+	return f, err
+}
+
+// rename and remove fail while somebody has the file open who does not let it be
+// deleted ("CreateFileW", FILE_SHARE_DELETE): a virus scanner, a search indexer,
+// or another call of this package, each for a moment.
+func rename(from, to string) error {
+	return patiently(func() error { return os.Rename(from, to) }, windows.ERROR_ACCESS_DENIED, windows.ERROR_SHARING_VIOLATION)
+}
+
+func remove(path string) error {
+	return patiently(func() error { return os.Remove(path) }, windows.ERROR_ACCESS_DENIED, windows.ERROR_SHARING_VIOLATION)
+}
+
+const (
+	// patience bounds how long something is tried that others stand in the way of.
+	patience = 500 * time.Millisecond
+	// breather is how long to wait before the next try; nothing tells when a file
+	// is closed.
+	breather = 5 * time.Millisecond
+)
+
+// patiently tries until the error is none of these.
+func patiently(try func() error, passing ...windows.Errno) error {
+	for began := time.Now(); ; time.Sleep(breather) {
+		err := try()
+		var why windows.Errno
+		if !errors.As(err, &why) || !slices.Contains(passing, why) || time.Since(began) > patience {
+			return err
+		}
+	}
 }
 
 func openFollow(path string) (*os.File, error) { return os.Open(path) }

@@ -113,8 +113,12 @@ func (s *services) begin() (err error) {
 	return nil
 }
 
-// register asks to be called. A Windows without this call is older than 8.
+// register asks to be called. A Windows without this call is older than 8; Wine
+// has its name alone, and ends the process that calls it.
 func (s *services) register(handle windows.Handle, what uint32, name string) (*subscription, error) {
+	if windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil {
+		return nil, unsupported("services", "Wine cannot call back")
+	}
 	s.calls.last++
 	r := &subscription{name: name, id: s.calls.last}
 	err := windows.SubscribeServiceChangeNotifications(handle, what, s.callback, r.id, &r.registration)

@@ -127,3 +127,49 @@ func TestOnlyAddressesHereAreOpened(t *testing.T) {
 		}
 	}
 }
+
+// The same revision after a restart of the agent is not the same status.
+func TestAgentComesBackWithTheSameRevision(t *testing.T) {
+	inLab(t, well(), nil, func(l *lab) {
+		was := l.agent.status.Revision
+		l.agent.set(func() { l.agent.err = localapi.ErrNotRunning })
+		synctest.Wait()
+		l.agent.set(func() { l.agent.err, l.agent.status.Revision = nil, was-1 })
+		time.Sleep(late + time.Millisecond)
+		synctest.Wait()
+		if m := l.last(); m.Icon != menu.IconHealthy {
+			t.Errorf("back: %+v", m)
+		}
+	})
+}
+
+// What time alone brings is told though the agent says nothing.
+func TestTheEndOfTheSignInIsTold(t *testing.T) {
+	inLab(t, well(), nil, func(l *lab) {
+		l.agent.set(func() { l.agent.status.SessionEnds = time.Now().Add(25 * time.Minute) })
+		for i, wait := range []time.Duration{14 * time.Minute, 2 * time.Minute, 8 * time.Minute} {
+			time.Sleep(wait)
+			synctest.Wait()
+			l.mu.Lock()
+			if len(l.told) != i {
+				t.Errorf("after %v more: %+v", wait, l.told)
+			}
+			l.mu.Unlock()
+		}
+	})
+}
+
+func TestMenuSaysThatASignInIsUnderWay(t *testing.T) {
+	s := &desktop{in: view.Input{Language: "en", Status: localapi.Status{State: localapi.StateSignedOut, API: localapi.API, Broker: localapi.Broker{URL: "https://b"}}}}
+	d := New(Options{})
+	has := func(id string) bool {
+		return slices.ContainsFunc(menu.New(d.look(s), d.menuOptions(s)).Items, func(i menu.Item) bool { return i.ID == id })
+	}
+	if has("cancel") || !has("sign_in") {
+		t.Error("before it")
+	}
+	s.signing = func() {}
+	if !has("cancel") || has("sign_in") {
+		t.Error("while it is under way")
+	}
+}

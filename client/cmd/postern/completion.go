@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ zsh: postern completion zsh > "${fpath[1]}/_postern"
 fish: postern completion fish > ~/.config/fish/completions/postern.fish
 
 PowerShell, in the profile: postern completion powershell | Out-String | Invoke-Expression`,
-		Example:   "source <(postern completion bash)",
+		Example:   completionExample(runtime.GOOS),
 		ValidArgs: shells,
 		Args:      one("a shell: bash, zsh, fish or powershell"),
 		RunE: a.run(func(_ context.Context, args []string) (int, error) {
@@ -41,6 +42,14 @@ PowerShell, in the profile: postern completion powershell | Out-String | Invoke-
 			return exitOK, write()
 		}),
 	}
+}
+
+// completionExample is for the shell that most people on that system have.
+func completionExample(system string) string {
+	if system == "windows" {
+		return "postern completion powershell | Out-String | Invoke-Expression"
+	}
+	return "source <(postern completion bash)"
 }
 
 // completeApps gives the ids of the applications, with their names. Without an

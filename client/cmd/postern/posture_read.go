@@ -15,6 +15,7 @@ import (
 	"github.com/postern-zt/postern/platform/buildinfo"
 	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/platform/files"
+	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/platform/machine"
 	"github.com/postern-zt/postern/platform/paths"
 	"github.com/postern-zt/postern/posture/collect"
@@ -124,10 +125,9 @@ func (a *app) catalogue() ([]observe.EDRRow, error) {
 	return observe.BuiltIn()
 }
 
-// ownRights are those of this process. On Windows, where there is no user id,
-// it claims the lesser ones.
+// ownRights are those of this process, told as the agent tells its own.
 func ownRights() string {
-	if os.Geteuid() == 0 {
+	if ipc.Self().Class == ipc.ClassAdministrator {
 		return localapi.RightsSystem
 	}
 	return localapi.RightsUser

@@ -177,3 +177,13 @@ func TestRemaining(t *testing.T) {
 		}
 	}
 }
+
+// Examples fit the system.
+func TestExamples(t *testing.T) {
+	if privileged("windows") != "" || privileged("darwin") != "sudo " || privileged("linux") != "sudo " {
+		t.Error("the example of posture")
+	}
+	if got := completionExample("windows"); !strings.Contains(got, "powershell") || strings.Contains(completionExample("linux"), "powershell") {
+		t.Errorf("the example of completion on Windows is %s", got)
+	}
+}

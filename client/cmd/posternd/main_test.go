@@ -3,20 +3,22 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/platform/buildinfo"
+	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/platform/osexec"
+	"github.com/postern-zt/postern/platform/paths"
 )
 
 // asProgram makes this test binary the program itself.
@@ -33,7 +35,11 @@ func TestMain(m *testing.M) {
 // stateWith makes a state folder with settings for a broker that is never there.
 func stateWith(t *testing.T, settings string) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "pd") // a socket's path must be short
+	parent := "/tmp" // a socket's path must be short
+	if runtime.GOOS == "windows" {
+		parent = "" // a pipe's name is short anywhere
+	}
+	dir, err := os.MkdirTemp(parent, "pd")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +101,7 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("places %+v, %v", set, err)
 	}
 	t.Setenv("HOME", "")
-	if _, err := place(options{user: true}); err == nil {
+	if _, err := place(options{user: true}); err == nil && runtime.GOOS != "windows" { // which does not ask the environment
 		t.Error("a user without a home folder has places")
 	}
 	if _, err := place(options{user: true, state: "s"}); err != nil {
@@ -121,7 +127,7 @@ func start(t *testing.T, dir string) process {
 }
 
 func status(ctx context.Context, dir string) (localapi.Status, error) {
-	c := localapi.Dial(filepath.Join(dir, "agent.sock"))
+	c := localapi.Dial(paths.InState(dir).Socket)
 	defer c.Close()
 	return c.Status(ctx)
 }
@@ -172,11 +178,12 @@ func TestOneAgentOnAState(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-third.Done()
-	if err := third.Wait(); err != nil {
+	// On Windows there is no asking: to terminate is to kill.
+	if err := third.Wait(); err != nil && runtime.GOOS != "windows" {
 		t.Errorf("told to stop it ended with %v: %s", err, third.log)
 	}
-	if _, err := os.Stat(filepath.Join(dir, "agent.sock")); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the socket is left: %v", err)
+	if socket := paths.InState(dir).Socket; ipc.Exists(socket) {
+		t.Errorf("the socket %s is left", socket)
 	}
 }
 
