@@ -79,8 +79,11 @@ func serverOf(c net.Conn) (Peer, error) {
 	return p, nil
 }
 
-// holderOf names the process that serves a pipe, "" if it cannot be asked.
+// holderOf names the process that serves a pipe, "" if nobody answers.
 func holderOf(path string) string {
+	if !Exists(path) {
+		return ""
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), holderTime)
 	defer cancel()
 	c, err := winio.DialPipeAccessImpLevel(ctx, path, callersRights, winio.PipeImpLevelIdentification)
@@ -90,7 +93,7 @@ func holderOf(path string) string {
 	defer c.Close()
 	p, err := serverOf(c)
 	if err != nil || p.PID == 0 {
-		return ""
+		return "a process that does not say which"
 	}
 	return fmt.Sprintf("pid %d", p.PID)
 }

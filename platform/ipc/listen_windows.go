@@ -56,9 +56,10 @@ func Listen(path string, o Options) (*Listener, error) {
 		return nil, fmt.Errorf("listen on %s: own user: %w", path, ErrNoPeer)
 	}
 	// The system makes sure of it too, by failing to make a first instance; it
-	// does not say so in words.
-	if Exists(path) {
-		return nil, &InUseError{Path: path, Holder: holderOf(path)}
+	// does not say so in words. A name that is there and answers nobody is held
+	// by a caller of a listener that has ended.
+	if holder := holderOf(path); holder != "" {
+		return nil, &InUseError{Path: path, Holder: holder}
 	}
 	pipe, err := makePipe(path, pipeSecurity(o, self))
 	if err != nil {
@@ -85,10 +86,13 @@ func makePipe(path, security string) (net.Listener, error) {
 		switch {
 		case !errors.Is(err, fs.ErrPermission) && !errors.Is(err, fs.ErrExist):
 			return nil, fmt.Errorf("listen on %s: %w", path, err)
-		case Exists(path):
+		case time.Now().After(deadline) && Exists(path):
 			return nil, &InUseError{Path: path, Holder: holderOf(path)}
 		case time.Now().After(deadline):
 			return nil, fmt.Errorf("listen on %s: a caller of an earlier listener still holds it: %w", path, err)
+		}
+		if holder := holderOf(path); holder != "" {
+			return nil, &InUseError{Path: path, Holder: holder}
 		}
 		time.Sleep(again) // nothing tells when the last of them has let go
 	}

@@ -77,8 +77,9 @@ suite_identity() {
 }
 
 # What employees see: the tray on a real desktop and under Wine, the status page
-# in a browser, and the local socket with several users of one machine.
-suite_tray() { go test -count=1 -p 2 ./testfixtures/desktop/... ./testfixtures/browser/page ./testfixtures/ipc; }
+# in a browser, the local socket with several users of one machine, and the
+# programs for Windows under Wine.
+suite_tray() { go test -count=1 -p 2 ./testfixtures/desktop/... ./testfixtures/browser/page ./testfixtures/ipc ./testfixtures/wine/agent; }
 
 suite_race() {
   local room present=() absent=()
