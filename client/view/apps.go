@@ -1,6 +1,8 @@
 package view
 
 import (
+	"net/netip"
+	"net/url"
 	"strings"
 
 	"github.com/postern-zt/postern/broker/api"
@@ -75,11 +77,18 @@ func (m *maker) appSays(a localapi.App) string {
 	return w.Unknown
 }
 
-// webAddress is an address that a browser may be given: http or https, without
+// webAddress is an address that a browser may be given: http or https on this
+// machine, where every application is reached, without user information and
 // anything that is not plain. Other schemes are for other programs.
 func webAddress(s string) string {
-	if len(s) > maxURL || s != plain(s, maxURL) || strings.Contains(s, " ") ||
-		!strings.HasPrefix(s, "http://") && !strings.HasPrefix(s, "https://") {
+	if len(s) > maxURL || s != plain(s, maxURL) || strings.Contains(s, " ") {
+		return ""
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.User != nil {
+		return ""
+	}
+	if at, err := netip.ParseAddr(u.Hostname()); err != nil || !at.IsLoopback() {
 		return ""
 	}
 	return s

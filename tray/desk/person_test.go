@@ -173,3 +173,35 @@ func TestMenuSaysThatASignInIsUnderWay(t *testing.T) {
 		t.Error("while it is under way")
 	}
 }
+
+// Where another user is signed in, nothing of what was there before can be
+// chosen, and the agent is asked rarely.
+func TestAnotherUsersSession(t *testing.T) {
+	inLab(t, well(), nil, func(l *lab) {
+		l.agent.set(func() { l.agent.err = &localapi.Refused{Code: localapi.CodeNotOwner} })
+		synctest.Wait()
+		l.choose(menu.DoOpenApp, "wiki")
+		l.choose(menu.DoCopyApp, "wiki")
+		l.happened()
+		asked := func() int { l.agent.mu.Lock(); defer l.agent.mu.Unlock(); return l.agent.asked }
+		before := asked()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := asked() - before; n > int(time.Minute/notMine)+1 {
+			t.Errorf("asked %d times in a minute", n)
+		}
+	})
+}
+
+// What closes because of a pause that was chosen here is no news, were the agent
+// to say so in two steps.
+func TestOwnPauseIsNoNews(t *testing.T) {
+	on := map[string]view.Notice{}
+	inLab(t, well(), shown(on), func(l *lab) {
+		l.choose(menu.DoPause, pauses(l.last().Items)[0].Do.Argument)
+		l.closes("wiki")
+		if len(on) != 0 {
+			t.Errorf("told %+v", on)
+		}
+	})
+}

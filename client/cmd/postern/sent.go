@@ -56,7 +56,11 @@ func (a *app) rawClaims(s localapi.Sent) error {
 	if err := json.Indent(&out, s.Claims, "", "  "); err != nil {
 		return fmt.Errorf("read claims: %w", err)
 	}
-	return a.print(out.String() + "\n")
+	text := out.String()
+	if a.outTerm != nil {
+		text = harmless(text)
+	}
+	return a.print(text + "\n")
 }
 
 func (p *page) posted(l labels, s view.Posted) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 )
 
 // Colours (ECMA-48 SGR). They only repeat what a word says already.
@@ -212,7 +213,24 @@ func (a *app) writeJSON(v any) error {
 	if err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	return a.print(string(data) + "\n")
+	return a.print(harmless(string(data)) + "\n")
+}
+
+// harmless writes characters that could play tricks on a terminal as JSON
+// escapes, which mean the same: JSON escapes only those below U+0020 by itself,
+// and such characters stand in strings only.
+func harmless(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			for _, half := range utf16.AppendRune(nil, r) {
+				fmt.Fprintf(&b, "\\u%04x", half)
+			}
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }
 
 // writeLine writes v as one line of JSON, for commands that write several.
@@ -221,5 +239,5 @@ func (a *app) writeLine(v any) error {
 	if err != nil {
 		return fmt.Errorf("write JSON: %w", err)
 	}
-	return a.print(string(data) + "\n")
+	return a.print(harmless(string(data)) + "\n")
 }

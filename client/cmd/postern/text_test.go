@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	"github.com/postern-zt/postern/client/view"
 )
@@ -185,5 +187,23 @@ func TestExamples(t *testing.T) {
 	}
 	if got := completionExample("windows"); !strings.Contains(got, "powershell") || strings.Contains(completionExample("linux"), "powershell") {
 		t.Errorf("the example of completion on Windows is %s", got)
+	}
+}
+
+func TestJSONIsHarmless(t *testing.T) {
+	in := map[string]string{"name": "a\x1b[2Jb\u009bc\u202ed\u007fe\U000e0041 Müller 👍"}
+	var out strings.Builder
+	a := bare(&out)
+	if err := a.writeLine(in); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range out.String() {
+		if r != '\n' && (unicode.IsControl(r) || unicode.Is(unicode.Cf, r)) {
+			t.Errorf("%U goes to the terminal in %q", r, out.String())
+		}
+	}
+	var back map[string]string
+	if err := json.Unmarshal([]byte(out.String()), &back); err != nil || back["name"] != in["name"] {
+		t.Errorf("it means %q now, %v", back["name"], err)
 	}
 }

@@ -110,7 +110,7 @@ export function webLink(address) {
   try { u = new URL(address); } catch { return ""; }
   const here = u.hostname === "[::1]" || /^127(\.\d+){3}$/.test(u.hostname);
   if (u.username || u.password) return "";
-  return u.protocol === "https:" || (u.protocol === "http:" && here) ? u.href : "";
+  return here && (u.protocol === "https:" || u.protocol === "http:") ? u.href : "";
 }
 
 function app(a, key, card) {
