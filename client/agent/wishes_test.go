@@ -77,7 +77,8 @@ func TestCheckReadsEverythingAndAttests(t *testing.T) {
 		l.signIn(ada, "ada")
 		os, edr, sent := l.posture.count(fact.SignalOS), l.posture.count(fact.SignalEDR), len(l.broker.attested())
 		l.clock.Advance(time.Second)
-		l.runs(true) // read at another time, and the same
+		synctest.Wait() // for looks of the watcher that are due by then
+		l.runs(true)    // read at another time, and the same
 		out, err := l.Check(context.Background(), ada)
 		if err != nil || !out.Attested || out.Reason != "" {
 			t.Fatalf("check: %+v, %v", out, err)
