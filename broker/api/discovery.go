@@ -67,7 +67,17 @@ type Provider struct {
 	Issuer   string   `json:"issuer"`
 	ClientID string   `json:"client_id"`
 	Scopes   []string `json:"scopes"`
+	// ResponseMode is ResponseQuery where answers must not be posted although the
+	// provider says that it can; "" leaves it to the provider.
+	ResponseMode string `json:"response_mode,omitempty"`
 }
+
+// How a provider's answer reaches the device (OAuth 2.0 Multiple Response Type
+// Encoding Practices section 2.1, OAuth 2.0 Form Post Response Mode).
+const (
+	ResponseQuery    = "query"
+	ResponseFormPost = "form_post"
+)
 
 // Problem is an error answer (RFC 9457) with a stable code.
 type Problem struct {

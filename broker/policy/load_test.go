@@ -85,8 +85,17 @@ func TestDefaults(t *testing.T) {
 	if a.Open != "http:/" || a.Primary != 80 || p.checks[0].lenient || p.checks[0].report {
 		t.Errorf("%+v %+v", a, p.checks[0])
 	}
-	if s := p.Providers()[0].Scopes; len(s) != 1 || s[0] != "openid" {
-		t.Errorf("scopes %v", s)
+	if s := p.Providers()[0]; len(s.Scopes) != 1 || s.Scopes[0] != "openid" || s.ResponseMode != "" {
+		t.Errorf("provider %+v", s)
+	}
+}
+
+func TestResponseMode(t *testing.T) {
+	for mode, want := range map[string]string{"auto": "", "query": api.ResponseQuery} {
+		p := load(t, strings.Replace(oneCheck("true"), "client_id:", "response_mode: "+mode+", client_id:", 1))
+		if got := p.Providers()[0].ResponseMode; got != want {
+			t.Errorf("%s: %q, want %q", mode, got, want)
+		}
 	}
 }
 
@@ -104,6 +113,7 @@ func TestRefusals(t *testing.T) {
 		{"https://login.example.com", "login", "p:3: providers[0].issuer: want an address"},
 		{"    client_id: postern\n", "", "p:3: providers[0]: client_id is missing"},
 		{"client_id: postern", "client_id: 12", "p:4: providers[0].client_id: want text"},
+		{"client_id: postern", "client_id: postern\n    response_mode: fragment", `p:5: providers[0].response_mode: "fragment" is not one of auto, query`},
 		{"[openid, email]", "[email]", "p:5: providers[0].scopes: openid is missing"},
 		{"[openid, email]", "[openid, openid]", `p:5: providers[0].scopes[1]: "openid" is there twice`},
 		{"checks:\n  disk:", "checks:\n  disk: {expr: 'true', code: org/a}\n  disk:", `p:8: checks: key "disk" is there twice, first in line 7`},

@@ -25,7 +25,7 @@ func (f *file) providers(n *yaml.Node) []api.Provider {
 	var out []api.Provider
 	for i, item := range f.list(n, "providers") {
 		where := at("providers", i)
-		m := f.mapping(item, where, "issuer", "client_id", "scopes")
+		m := f.mapping(item, where, "issuer", "client_id", "scopes", "response_mode")
 		if m == nil {
 			continue
 		}
@@ -39,6 +39,9 @@ func (f *file) providers(n *yaml.Node) []api.Provider {
 			if !slices.Contains(p.Scopes, "openid") {
 				f.bad(v, where+".scopes", "openid is missing (OpenID Connect Core 3.1.2.1)")
 			}
+		}
+		if f.word(m["response_mode"], where+".response_mode", "auto", api.ResponseQuery) == api.ResponseQuery {
+			p.ResponseMode = api.ResponseQuery
 		}
 		if p.Issuer != "" && slices.ContainsFunc(out, func(o api.Provider) bool { return o.Issuer == p.Issuer }) {
 			f.bad(item, where, "issuer %s is there twice", p.Issuer)

@@ -236,7 +236,7 @@ func TestBrokerDownAtTheStart(t *testing.T) {
 		if now := l.Status(); now.Revision != s.Revision {
 			t.Errorf("the same failure was told %d times", now.Revision-s.Revision)
 		}
-		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != localapi.CodeUnreachable {
+		if _, err := l.StartSignIn(l.t.Context(), kim, localapi.SignInRequest{RedirectURI: "http://127.0.0.1:1/"}); code(err) != localapi.CodeUnreachable {
 			t.Errorf("sign-in: %v", err)
 		}
 		l.broker.set(func() { l.broker.onEnrol = nil })
@@ -244,7 +244,7 @@ func TestBrokerDownAtTheStart(t *testing.T) {
 		if s := l.Status(); !s.Broker.Reachable || !s.Device.Enrolled || s.Message != "Nobody is signed in. Run `postern login`." || len(s.Reasons) != 0 {
 			t.Errorf("status %+v", s)
 		}
-		if _, err := l.StartSignIn(l.t.Context(), kim, "http://127.0.0.1:1/"); code(err) != "no_provider" {
+		if _, err := l.StartSignIn(l.t.Context(), kim, localapi.SignInRequest{RedirectURI: "http://127.0.0.1:1/"}); code(err) != "no_provider" {
 			t.Errorf("sign-in: %v", err)
 		}
 	})
@@ -394,7 +394,7 @@ func TestAnotherPersonSignsIn(t *testing.T) {
 		for _, err := range []error{
 			l.SignOut(l.t.Context(), lee),
 			l.FinishSignIn(l.t.Context(), lee, localapi.Finish{}),
-			func() error { _, err := l.StartSignIn(l.t.Context(), lee, ""); return err }(),
+			func() error { _, err := l.StartSignIn(l.t.Context(), lee, localapi.SignInRequest{}); return err }(),
 		} {
 			if code(err) != localapi.CodeNotOwner {
 				t.Errorf("another user may: %v", err)

@@ -173,7 +173,7 @@ func notEnrolled(err error) error {
 }
 
 // StartSignIn begins a sign-in for an OS user.
-func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI string) (localapi.SignIn, error) {
+func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error) {
 	if err := a.notOwner(peer); err != nil {
 		return localapi.SignIn{}, err
 	}
@@ -190,7 +190,7 @@ func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI stri
 	if len(providers) == 0 {
 		return localapi.SignIn{}, refused("no_provider", "the broker names no identity provider", "ask your administrator")
 	}
-	s, err := a.cfg.SignIns.Start(ctx, providers[0], redirectURI, ownerOf(peer))
+	s, err := a.cfg.SignIns.Start(ctx, providers[0], signin.Return{URI: in.RedirectURI, FormPost: in.FormPost}, ownerOf(peer))
 	if err != nil {
 		return localapi.SignIn{}, forPeople(err)
 	}

@@ -81,10 +81,17 @@ func (c *Client) Posture(ctx context.Context) (Reading, error) {
 	return call[Reading](ctx, c, slowCall, http.MethodGet, PathPosture, nil)
 }
 
-// StartSignIn begins a sign-in that will come back to redirectURI, where the
-// caller must be listening already.
-func (c *Client) StartSignIn(ctx context.Context, redirectURI string) (SignIn, error) {
-	return call[SignIn](ctx, c, slowCall, http.MethodPost, PathSignIn, SignInRequest{RedirectURI: redirectURI})
+// StartSignIn begins a sign-in that will come back to in.RedirectURI, where the
+// caller must be listening already. An older agent, which refuses FormPost as a
+// key that it does not know, is asked again without.
+func (c *Client) StartSignIn(ctx context.Context, in SignInRequest) (SignIn, error) {
+	out, err := call[SignIn](ctx, c, slowCall, http.MethodPost, PathSignIn, in)
+	var no *Refused
+	if in.FormPost && errors.As(err, &no) && no.Code == CodeBadRequest {
+		in.FormPost = false
+		return call[SignIn](ctx, c, slowCall, http.MethodPost, PathSignIn, in)
+	}
+	return out, err
 }
 
 // FinishSignIn hands over what the redirect carried and answers with the

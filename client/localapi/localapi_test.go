@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -158,6 +159,37 @@ func TestWhatIsSent(t *testing.T) {
 		}
 		if is := <-got; is != tc.want {
 			t.Errorf("sent %q, want %q", is, tc.want)
+		}
+	}
+}
+
+// An agent that is older than form_post refuses the key; the sign-in goes on
+// without it. What it refuses for another reason is not asked twice.
+func TestSignInAtAnOlderAgent(t *testing.T) {
+	for _, tc := range []struct {
+		knows, refuses bool
+		want           []string
+	}{
+		{knows: true, want: []string{"posted"}},
+		{knows: false, want: []string{"posted", "plain"}},
+		{knows: true, refuses: true, want: []string{"posted", "plain"}},
+	} {
+		var asked []string
+		c := agent(t, func(w http.ResponseWriter, r *http.Request) {
+			var in SignInRequest
+			if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
+				t.Error(err)
+			}
+			asked = append(asked, map[bool]string{true: "posted", false: "plain"}[in.FormPost])
+			if tc.refuses || in.FormPost && !tc.knows {
+				says(http.StatusBadRequest, `{"code":"bad_request","message":"No.","hint":""}`)(w, r)
+				return
+			}
+			says(http.StatusOK, `{"id":"i","url":"https://idp.example/","state":"s","expires_in_ms":1}`)(w, r)
+		})
+		_, err := c.StartSignIn(t.Context(), SignInRequest{RedirectURI: "http://127.0.0.1:1/callback", FormPost: true})
+		if (err != nil) != tc.refuses || !slices.Equal(asked, tc.want) {
+			t.Errorf("%+v: asked %v, %v", tc, asked, err)
 		}
 	}
 }

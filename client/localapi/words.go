@@ -53,6 +53,10 @@ type Version struct {
 // SignInRequest begins a sign-in. The caller listens on RedirectURI already.
 type SignInRequest struct {
 	RedirectURI string `json:"redirect_uri"` // http://127.0.0.1:port/… or http://[::1]:port/…
+	// FormPost says that the answer may be posted to RedirectURI (OAuth 2.0 Form
+	// Post Response Mode), which leaves no code in the browser's history. Without
+	// it the answer comes in the address, where a person can copy it.
+	FormPost bool `json:"form_post,omitempty"`
 }
 
 // SignIn is a sign-in under way. Only the user who began it may finish it.

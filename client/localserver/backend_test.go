@@ -82,7 +82,7 @@ func (m *memory) Posture(context.Context) (localapi.Reading, error) {
 	return localapi.Reading{Report: fact.Report{Signals: []fact.Signal{}}, Rights: localapi.RightsSystem}, m.note("posture")
 }
 
-func (m *memory) StartSignIn(ctx context.Context, p ipc.Peer, uri string) (localapi.SignIn, error) {
+func (m *memory) StartSignIn(ctx context.Context, p ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error) {
 	if m.pause > 0 {
 		select {
 		case <-time.After(m.pause):
@@ -90,7 +90,7 @@ func (m *memory) StartSignIn(ctx context.Context, p ipc.Peer, uri string) (local
 			return localapi.SignIn{}, ctx.Err()
 		}
 	}
-	return localapi.SignIn{ID: "id-of " + p.String(), URL: "https://idp.example/?back=" + uri, State: "s", ExpiresInMS: 1000}, m.note("start " + p.String())
+	return localapi.SignIn{ID: "id-of " + p.String(), URL: "https://idp.example/?back=" + in.RedirectURI + map[bool]string{true: "&posted"}[in.FormPost], State: "s", ExpiresInMS: 1000}, m.note("start " + p.String())
 }
 
 func (m *memory) FinishSignIn(_ context.Context, p ipc.Peer, f localapi.Finish) error {

@@ -86,7 +86,7 @@ func (s *Server) signIn(r *http.Request, peer ipc.Peer) (any, error) {
 	if !loopback(in.RedirectURI) {
 		return nil, badRequest("A sign-in comes back to http://127.0.0.1:port or http://[::1]:port only.")
 	}
-	out, err := s.backend.StartSignIn(r.Context(), peer, in.RedirectURI)
+	out, err := s.backend.StartSignIn(r.Context(), peer, in)
 	if err != nil {
 		return nil, err
 	}

@@ -57,9 +57,9 @@ type Backend interface {
 	WaitChange(ctx context.Context, after int64) localapi.Status
 	// Posture is what the agent last read of this machine.
 	Posture(ctx context.Context) (localapi.Reading, error)
-	// StartSignIn begins a sign-in that comes back to redirectURI. A new one of
+	// StartSignIn begins a sign-in that comes back to in.RedirectURI. A new one of
 	// the same user takes the place of the one before.
-	StartSignIn(ctx context.Context, peer ipc.Peer, redirectURI string) (localapi.SignIn, error)
+	StartSignIn(ctx context.Context, peer ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error)
 	// FinishSignIn ends a sign-in and returns when the session has begun.
 	FinishSignIn(ctx context.Context, peer ipc.Peer, f localapi.Finish) error
 	// CancelSignIn gives a sign-in up.

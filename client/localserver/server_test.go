@@ -99,6 +99,8 @@ func TestRequests(t *testing.T) {
 		{method: "GET", path: "/v1/status?after=%zz", status: 400, code: localapi.CodeBadRequest},
 		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://127.0.0.1:1/callback"}`, status: 200},
 		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://[::1]:1/callback"}`, status: 200},
+		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://[::1]:1/callback","form_post":true}`, status: 200},
+		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://[::1]:1/callback","form_post":"yes"}`, status: 400, code: localapi.CodeBadRequest},
 		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://localhost:1/callback"}`, status: 400, code: localapi.CodeBadRequest},
 		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"https://127.0.0.1:1/callback"}`, status: 400, code: localapi.CodeBadRequest},
 		{method: "POST", path: "/v1/signin", body: `{"redirect_uri":"http://127.0.0.1/callback"}`, status: 400, code: localapi.CodeBadRequest},
@@ -199,7 +201,7 @@ func TestSlowBody(t *testing.T) {
 	m.pause = 6 * s.slow
 	c := localapi.Dial(socket)
 	defer c.Close()
-	if _, err := c.StartSignIn(t.Context(), redirect); err != nil {
+	if s, err := c.StartSignIn(t.Context(), localapi.SignInRequest{RedirectURI: redirect, FormPost: true}); err != nil || !strings.HasSuffix(s.URL, "&posted") {
 		t.Errorf("a slow answer: %v", err)
 	}
 }

@@ -63,7 +63,7 @@ func try(ctx context.Context, c *localapi.Client, verb string) string {
 	case "posture":
 		_, err = c.Posture(ctx)
 	case "start":
-		_, err = c.StartSignIn(ctx, redirect)
+		_, err = c.StartSignIn(ctx, localapi.SignInRequest{RedirectURI: redirect})
 	case "finish":
 		_, err = c.FinishSignIn(ctx, localapi.Finish{ID: arg, Code: "c"})
 	case "cancel":

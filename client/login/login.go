@@ -17,7 +17,7 @@ import (
 
 // Agent is what a sign-in asks of the agent (localapi.Client).
 type Agent interface {
-	StartSignIn(ctx context.Context, redirectURI string) (localapi.SignIn, error)
+	StartSignIn(ctx context.Context, in localapi.SignInRequest) (localapi.SignIn, error)
 	FinishSignIn(ctx context.Context, f localapi.Finish) (localapi.Status, error)
 	CancelSignIn(ctx context.Context, id string) (localapi.Status, error)
 }
@@ -37,6 +37,10 @@ type Flow struct {
 	// Await waits for the redirect until the receiver has it, or until it has
 	// come in another way; nil waits for the receiver alone.
 	Await func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error)
+	// ByHand says that the person may have to copy the answer from the browser,
+	// which must then be in its address. Otherwise the provider may post it, and
+	// no code stays in the browser's history.
+	ByHand bool
 }
 
 // Run signs in and returns the status after it. A sign-in that ends in another
@@ -50,7 +54,7 @@ func (f Flow) Run(ctx context.Context) (localapi.Status, error) {
 		return none, err
 	}
 	defer receiver.Close()
-	begun, err := f.Agent.StartSignIn(ctx, receiver.RedirectURI())
+	begun, err := f.Agent.StartSignIn(ctx, localapi.SignInRequest{RedirectURI: receiver.RedirectURI(), FormPost: !f.ByHand})
 	if err != nil {
 		return none, err
 	}

@@ -16,16 +16,17 @@ import (
 type agent struct {
 	mu       sync.Mutex
 	redirect string
+	posts    bool
 	expires  int64
 	finished []localapi.Finish
 	gaveUp   []string
 	startErr error
 }
 
-func (a *agent) StartSignIn(_ context.Context, uri string) (localapi.SignIn, error) {
+func (a *agent) StartSignIn(_ context.Context, in localapi.SignInRequest) (localapi.SignIn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.redirect = uri
+	a.redirect, a.posts = in.RedirectURI, in.FormPost
 	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "st", ExpiresInMS: a.expires}, a.startErr
 }
 
@@ -78,6 +79,18 @@ func TestPastedAnswer(t *testing.T) {
 		}}.Run(t.Context())
 	if err != nil || len(a.finished) != 1 || a.finished[0].Code != "pasted" {
 		t.Errorf("%v; the agent heard %+v", err, a.finished)
+	}
+}
+
+// An answer may be posted, which leaves no code in the browser's history, unless
+// the person may have to copy it.
+func TestAnswerIsPostedUnlessCopied(t *testing.T) {
+	for _, byHand := range []bool{false, true} {
+		a := &agent{}
+		_, err := Flow{Agent: a, ByHand: byHand, Show: a.comesBack(t, "code=c&state=st")}.Run(t.Context())
+		if err != nil || a.posts == byHand {
+			t.Errorf("by hand %v: the agent may have it posted: %v, %v", byHand, a.posts, err)
+		}
 	}
 }
 

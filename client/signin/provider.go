@@ -6,11 +6,13 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode"
 
 	"golang.org/x/oauth2"
 
+	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/platform/bounded"
 )
 
@@ -72,6 +74,20 @@ func clip(s string, n int) string {
 		s = string(runes[:n]) + "…"
 	}
 	return s
+}
+
+// metadata is what a provider says of itself beside its addresses (OpenID
+// Connect Discovery 1.0 section 3, RFC 9207 section 3).
+type metadata struct {
+	JWKS          string   `json:"jwks_uri"`
+	IssParam      bool     `json:"authorization_response_iss_parameter_supported"`
+	ResponseModes []string `json:"response_modes_supported"`
+}
+
+// posts reports whether the provider posts its answer when it is asked to.
+// Silence means that it does not: the default is query and fragment only.
+func (m metadata) posts(p api.Provider) bool {
+	return p.ResponseMode != api.ResponseQuery && slices.Contains(m.ResponseModes, api.ResponseFormPost)
 }
 
 // checkRedirect takes only what RFC 8252 section 7.3 allows: a literal

@@ -24,6 +24,9 @@ const (
 	redirect = "http://127.0.0.1:7777/callback"
 )
 
+// back is a return in the address, as where a person pastes it.
+var back = Return{URI: redirect}
+
 // policy of a broker that nobody asks here.
 const policy = `version: 1
 providers: [{issuer: "${IDP}", client_id: ` + rig.ClientID + `, scopes: [openid]}]
@@ -87,7 +90,7 @@ func (w *world) pass(next http.RoundTripper, r *http.Request) (*http.Response, e
 
 func (w *world) start(owner string) Started {
 	w.t.Helper()
-	s, err := w.Start(w.t.Context(), w.provider, redirect, owner)
+	s, err := w.Start(w.t.Context(), w.provider, back, owner)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -174,11 +174,11 @@ func TestOneSignInOfAUserAndSoManyInAll(t *testing.T) {
 	for n := 1; n < MaxPending; n++ {
 		last = w.start(fmt.Sprint("uid:", n))
 	}
-	_, err = w.Start(t.Context(), w.provider, redirect, "uid:99")
+	_, err = w.Start(t.Context(), w.provider, back, "uid:99")
 	failed(t, err, CodeBusy)
 	w.Cancel(last.ID, fmt.Sprint("uid:", MaxPending-1))
 	w.start("uid:99")
-	_, err = w.Start(t.Context(), w.provider, redirect, "uid:100")
+	_, err = w.Start(t.Context(), w.provider, back, "uid:100")
 	failed(t, err, CodeBusy)
 	w.clock.Advance(Life + 1)
 	w.start("uid:100")
@@ -187,21 +187,55 @@ func TestOneSignInOfAUserAndSoManyInAll(t *testing.T) {
 func TestAddressesThatAreNotSafe(t *testing.T) {
 	w := newWorld(t)
 	for _, to := range []string{"", "x", "https://127.0.0.1:1/", "http://127.0.0.1/", "http://localhost:1/", "http://192.0.2.1:80/", "http://me@127.0.0.1:1/", "http://127.0.0.1.example:1/", "http://127.0.0.1:1/#f", "http://[::2]:1/"} {
-		_, err := w.Start(t.Context(), w.provider, to, "uid:1")
+		_, err := w.Start(t.Context(), w.provider, Return{URI: to}, "uid:1")
 		failed(t, err, CodeMixedUp)
 	}
 	for _, from := range []string{"", "http://idp.example", "http://localhost:1", "ftp://127.0.0.1", "https://", "https://me:pw@idp.example", "//127.0.0.1", "http://10.0.0.1"} {
-		_, err := w.Start(t.Context(), api.Provider{Issuer: from, ClientID: "c"}, redirect, "uid:1")
+		_, err := w.Start(t.Context(), api.Provider{Issuer: from, ClientID: "c"}, back, "uid:1")
 		failed(t, err, CodeProvider)
 	}
-	if _, err := w.Start(t.Context(), w.provider, "http://[::1]:7/callback", "uid:1"); err != nil {
+	if _, err := w.Start(t.Context(), w.provider, Return{URI: "http://[::1]:7/callback"}, "uid:1"); err != nil {
 		t.Error(err)
 	}
 	for _, member := range []string{"authorization_endpoint", "token_endpoint", "jwks_uri"} {
 		for _, at := range []string{"http://idp.example/x", "javascript:alert(1)", "file:///etc/passwd", ""} {
 			p := odd(t, func(string) map[string]any { return map[string]any{member: at} }, nil)
-			_, err := w.Start(t.Context(), p, redirect, "uid:1")
+			_, err := w.Start(t.Context(), p, back, "uid:1")
 			failed(t, err, CodeProvider)
+		}
+	}
+}
+
+// The answer is posted only where caller, provider and policy agree.
+func TestWhereTheAnswerIsPosted(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct {
+		may   bool
+		modes any
+		mode  string
+		want  string
+	}{
+		{may: true, modes: []string{"query", "form_post"}, want: "form_post"},
+		{may: false, modes: []string{"query", "form_post"}},
+		{may: true, modes: []string{"query", "fragment"}},
+		{may: true}, // says nothing: query and fragment (OpenID Connect Discovery 1.0 section 3)
+		{may: true, modes: []string{"form_post"}, mode: api.ResponseQuery},
+		{may: true, modes: []string{"FORM_POST"}},
+	} {
+		p := odd(t, func(string) map[string]any {
+			if tc.modes == nil {
+				return nil
+			}
+			return map[string]any{"response_modes_supported": tc.modes}
+		}, nil)
+		p.ResponseMode = tc.mode
+		s, err := w.Start(t.Context(), p, Return{URI: redirect, FormPost: tc.may}, "uid:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(s.URL)
+		if got := u.Query().Get("response_mode"); err != nil || got != tc.want {
+			t.Errorf("%+v: asked for %q, %v", tc, got, err)
 		}
 	}
 }
@@ -214,15 +248,15 @@ func TestProviderThatIsNotWell(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	_, err = w.Start(t.Context(), api.Provider{Issuer: "http://" + l.Addr().String(), ClientID: "c"}, redirect, "uid:1")
+	_, err = w.Start(t.Context(), api.Provider{Issuer: "http://" + l.Addr().String(), ClientID: "c"}, back, "uid:1")
 	failed(t, err, CodeProvider)
 	// Another one than it was called.
-	_, err = w.Start(t.Context(), odd(t, func(string) map[string]any { return map[string]any{"issuer": "https://idp.example"} }, nil), redirect, "uid:1")
+	_, err = w.Start(t.Context(), odd(t, func(string) map[string]any { return map[string]any{"issuer": "https://idp.example"} }, nil), back, "uid:1")
 	failed(t, err, CodeProvider)
 	// Talks without end: only so much is read, only a line of it told.
 	_, err = w.Start(t.Context(), odd(t, func(string) map[string]any {
 		return map[string]any{"issuer": "x\n" + strings.Repeat("y", 4*MaxBody)}
-	}, nil), redirect, "uid:1")
+	}, nil), back, "uid:1")
 	failed(t, err, CodeProvider)
 	if len(err.Error()) > 400 || strings.Contains(err.Error(), "\n") {
 		t.Errorf("told %d bytes", len(err.Error()))
@@ -251,11 +285,11 @@ func TestProviderThatHangs(t *testing.T) {
 	}
 	defer l.Close()
 	w.SetPatience(50 * time.Millisecond)
-	_, err = w.Start(t.Context(), api.Provider{Issuer: "http://" + l.Addr().String(), ClientID: "c"}, redirect, "uid:1")
+	_, err = w.Start(t.Context(), api.Provider{Issuer: "http://" + l.Addr().String(), ClientID: "c"}, back, "uid:1")
 	failed(t, err, CodeProvider)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = w.Start(ctx, w.provider, redirect, "uid:1")
+	_, err = w.Start(ctx, w.provider, back, "uid:1")
 	failed(t, err, CodeProvider)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("the cause is lost: %v", err)
@@ -271,7 +305,7 @@ func TestTokenEndpointThatPointsElsewhere(t *testing.T) {
 		http.Redirect(rw, r, elsewhere.Issuer+"/token", http.StatusTemporaryRedirect)
 	})
 	w := newWorld(t)
-	s, err := w.Start(t.Context(), p, redirect, "uid:1")
+	s, err := w.Start(t.Context(), p, back, "uid:1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -295,7 +329,7 @@ func TestAnswersWithoutAnIDToken(t *testing.T) {
 			rw.Header().Set("Content-Type", "application/json")
 			rw.Write([]byte(body))
 		})
-		s, err := w.Start(t.Context(), p, redirect, "uid:1")
+		s, err := w.Start(t.Context(), p, back, "uid:1")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -38,7 +38,12 @@ type Ended struct {
 // StartLogin begins a sign-in with the command line at path, at the agent that
 // listens on socket, and returns when it has given its link.
 func StartLogin(ctx context.Context, path, socket string) (*Login, error) {
-	l := &Login{cmd: exec.CommandContext(ctx, path, "--socket", socket, "login", "--no-browser", "--json")}
+	return begin(exec.CommandContext(ctx, path, "--socket", socket, "login", "--no-browser", "--json"))
+}
+
+// begin starts a login and returns when it has given its link.
+func begin(cmd *exec.Cmd) (*Login, error) {
+	l := &Login{cmd: cmd}
 	l.cmd.Stderr = &l.notes
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {

@@ -35,7 +35,39 @@ func TestOpener(t *testing.T) {
 	r := s.told(report)
 	s.clean(r)
 	s.shows(r, "Almost there")
-	s.unlistedHistory(profile)
+	s.posted(r)
+	s.keepsNoCode(profile)
+}
+
+// Where no browser can be opened the sign-in goes on by hand, and the answer
+// comes in the address, which a person can copy.
+func TestNoBrowserHere(t *testing.T) {
+	s := newScene(t, "nobody")
+	cmd := exec.CommandContext(s.ctx, filepath.Join(on.bin, "postern"), "--socket", s.agent.Socket(), "login", "--json")
+	cmd.Env = append(os.Environ(), "BROWSER=", "DISPLAY=", "WAYLAND_DISPLAY=", "SSH_CONNECTION=")
+	l, err := begin(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(l.URL, "response_mode") {
+		t.Errorf("the answer of %s cannot be copied", l.URL)
+	}
+	s.shows(s.do(ScenarioSignIn, l.URL), "Almost there")
+	if e := s.signedIn(l); !strings.Contains(e.Notes, "No browser could be opened.") {
+		t.Errorf("postern login says %q", e.Notes)
+	}
+}
+
+// A link that may be opened on another computer brings the answer in the
+// address: the browser's history keeps it, spent, and shows it nowhere.
+func TestAnswerInTheAddressIsUnlisted(t *testing.T) {
+	s := newScene(t, "address")
+	s.like.Profile = filepath.Join(t.TempDir(), "profile")
+	l := s.login("")
+	s.shows(s.do(ScenarioSignIn, l.URL), "Almost there")
+	s.signedIn(l)
+	s.do(ScenarioClose, "")
+	s.unlistedHistory(s.like.Profile)
 }
 
 // script is a browser for $BROWSER: it signs the person in.
@@ -118,30 +150,26 @@ func (s *scene) unlistedHistory(profile string) {
 	}
 }
 
-// A provider that posts the answer leaves no code in any file of the browser.
-func TestPostedAnswerLeavesNothing(t *testing.T) {
-	s := newScene(t, "posted")
-	s.like.Profile = filepath.Join(t.TempDir(), "profile")
-	l := s.login("")
-	r := s.do(ScenarioSignIn, l.URL+"&response_mode=form_post")
-	if strings.HasPrefix(r.Page.URL, on.provider.Issuer) {
-		s.Fatal("the provider's page does not post: ", r.Page.Text)
-	}
-	s.shows(r, "Almost there")
-	s.signedIn(l)
-	s.do(ScenarioClose, "")
-	codes := on.provider.Codes()
+// posted wants one answer, and that posted.
+func (s *scene) posted(r Report) {
+	s.Helper()
 	var own []string
 	for _, q := range r.Requests {
-		if q.Method == "POST" && strings.HasSuffix(q.URL, "/callback") {
-			own = append(own, q.Body)
+		if strings.Contains(q.URL, "/callback") {
+			own = append(own, q.Method+" "+q.URL+" "+q.Body)
 		}
 	}
-	if len(own) != 1 || !strings.Contains(own[0], "code=") {
-		t.Fatalf("the answers posted: %q", own)
+	if len(own) != 1 || !strings.HasPrefix(own[0], "POST ") || !strings.Contains(own[0], "/callback ") || !strings.Contains(own[0], "code=") {
+		s.Errorf("the answers: %q", own)
 	}
+}
+
+// keepsNoCode wants no code in any file of the browser.
+func (s *scene) keepsNoCode(profile string) {
+	s.Helper()
+	codes := on.provider.Codes()
 	files := 0
-	err := filepath.WalkDir(s.like.Profile, func(path string, e os.DirEntry, err error) error {
+	err := filepath.WalkDir(profile, func(path string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}
@@ -149,12 +177,12 @@ func TestPostedAnswerLeavesNothing(t *testing.T) {
 		data, err := os.ReadFile(path)
 		for _, code := range codes {
 			if bytes.Contains(data, []byte(code)) {
-				t.Errorf("%s holds a code", path)
+				s.Errorf("%s holds a code", path)
 			}
 		}
 		return err
 	})
-	if err != nil || files == 0 {
-		t.Errorf("%d files in the profile: %v", files, err)
+	if err != nil || files == 0 || len(codes) == 0 {
+		s.Errorf("%d files in the profile, %d codes: %v", files, len(codes), err)
 	}
 }

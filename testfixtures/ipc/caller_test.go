@@ -88,7 +88,7 @@ func call(socket, verb, arg string) string {
 	case "sent":
 		_, err = c.Sent(ctx)
 	case "start":
-		_, err = c.StartSignIn(ctx, "http://127.0.0.1:4711/callback")
+		_, err = c.StartSignIn(ctx, localapi.SignInRequest{RedirectURI: "http://127.0.0.1:4711/callback"})
 	case "finish":
 		_, err = c.FinishSignIn(ctx, localapi.Finish{ID: arg, State: "s", Code: "c"})
 	case "cancel":

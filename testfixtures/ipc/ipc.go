@@ -106,7 +106,7 @@ func (a *Agent) Owner() (ipc.Peer, bool) {
 }
 
 // StartSignIn implements localserver.Backend.
-func (a *Agent) StartSignIn(_ context.Context, p ipc.Peer, _ string) (localapi.SignIn, error) {
+func (a *Agent) StartSignIn(_ context.Context, p ipc.Peer, _ localapi.SignInRequest) (localapi.SignIn, error) {
 	return localapi.SignIn{ID: "of " + p.String(), URL: "https://idp.example/", State: "s", ExpiresInMS: 60_000}, a.did("sign-in begun", p)
 }
 

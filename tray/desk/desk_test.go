@@ -92,7 +92,7 @@ func (a *agent) Resume(context.Context) (localapi.Status, error) {
 func (a *agent) SignOut(context.Context) (localapi.Status, error) {
 	return localapi.Status{}, a.note("sign out")
 }
-func (a *agent) StartSignIn(context.Context, string) (localapi.SignIn, error) {
+func (a *agent) StartSignIn(context.Context, localapi.SignInRequest) (localapi.SignIn, error) {
 	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "s"}, a.note("start")
 }
 func (a *agent) FinishSignIn(context.Context, localapi.Finish) (localapi.Status, error) {

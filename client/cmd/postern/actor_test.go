@@ -113,7 +113,8 @@ func (a *actor) Posture(context.Context) (localapi.Reading, error) {
 	return localapi.Reading{Report: a.Report, Rights: localapi.RightsSystem}, a.note("posture")
 }
 
-func (a *actor) StartSignIn(_ context.Context, _ ipc.Peer, redirect string) (localapi.SignIn, error) {
+func (a *actor) StartSignIn(_ context.Context, _ ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error) {
+	redirect := in.RedirectURI
 	if err := a.note("start"); err != nil {
 		return localapi.SignIn{}, err
 	}

@@ -48,17 +48,7 @@ func (a *app) login(ctx context.Context, f loginFlags) error {
 			return err
 		}
 	}
-	opened := false
-	st, err := login.Flow{
-		Agent: c,
-		Show: func(ctx context.Context, url string) (err error) {
-			opened, err = a.show(ctx, url, f.noBrowser)
-			return err
-		},
-		Await: func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error) {
-			return a.await(ctx, r, state, !opened)
-		},
-	}.Run(ctx)
+	st, err := a.signIn(ctx, c, f.noBrowser || remote(a.getenv))
 	switch {
 	case errors.Is(err, context.Canceled):
 		return &failure{Code: codeCancelled, Message: "The sign-in was cancelled.", exit: exitError}
@@ -66,6 +56,32 @@ func (a *app) login(ctx context.Context, f loginFlags) error {
 		return err
 	}
 	return a.welcome(named(a.settle(ctx, c, st), c))
+}
+
+// signIn signs in with a browser here or, by hand, with a link that may be
+// opened anywhere. Where no browser opens it begins anew by hand: the answer
+// must then come in the address, which the person can copy.
+func (a *app) signIn(ctx context.Context, c *localapi.Client, byHand bool) (localapi.Status, error) {
+	noBrowser := false
+	st, err := login.Flow{
+		Agent: c, ByHand: byHand,
+		Show: func(ctx context.Context, url string) error {
+			if byHand {
+				return a.showLink(url)
+			}
+			err := a.openPage(ctx, url)
+			noBrowser = err != nil && ctx.Err() == nil && !errors.Is(err, browser.ErrNotAllowed)
+			return err
+		},
+		Await: func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error) {
+			return a.await(ctx, r, state, byHand)
+		},
+	}.Run(ctx)
+	if noBrowser {
+		a.warn("No browser could be opened.")
+		return a.signIn(ctx, c, true)
+	}
+	return st, err
 }
 
 // settle gives the broker a moment for its first answer, where a person waits
@@ -101,31 +117,31 @@ func (a *app) leave(ctx context.Context, c *localapi.Client) error {
 	return nil
 }
 
-// show brings the person to the sign-in page, and reports whether by opening
-// it in a browser here.
-func (a *app) show(ctx context.Context, url string, noBrowser bool) (opened bool, err error) {
-	if a.json {
-		if err := a.writeLine(map[string]string{"url": url}); err != nil {
-			return false, err
-		}
+// openPage brings the person to the sign-in page in a browser here.
+func (a *app) openPage(ctx context.Context, url string) error {
+	a.warn("Opening your browser to sign in …")
+	if err := browser.Open(ctx, url); err != nil {
+		return err
 	}
-	if !noBrowser && !remote(a.getenv) {
-		a.warn("Opening your browser to sign in …")
-		err := browser.Open(ctx, url)
-		if err == nil {
-			a.warn("Waiting until you have signed in there. Ctrl-C cancels.")
-			return true, nil
-		}
-		if errors.Is(err, browser.ErrNotAllowed) || ctx.Err() != nil {
-			return false, err
-		}
-		a.warn("No browser could be opened.")
-	}
+	a.warn("Waiting until you have signed in there. Ctrl-C cancels.")
+	return a.sayLink(url)
+}
+
+// showLink gives the person the link of the sign-in page.
+func (a *app) showLink(url string) error {
 	a.warn("Open this link in a browser. Ctrl-C cancels.")
 	if a.json {
-		return false, nil
+		return a.sayLink(url)
 	}
-	return false, a.print(plain(url) + "\n")
+	return a.print(plain(url) + "\n")
+}
+
+// sayLink is the first line of what programs read.
+func (a *app) sayLink(url string) error {
+	if !a.json {
+		return nil
+	}
+	return a.writeLine(map[string]string{"url": url})
 }
 
 // remote reports whether the person sits at another computer: a browser that

@@ -153,7 +153,7 @@ func (a *agent) Posture(ctx context.Context) (localapi.Reading, error) {
 	return a.scene().reading, ctx.Err()
 }
 
-func (a *agent) StartSignIn(context.Context, ipc.Peer, string) (localapi.SignIn, error) {
+func (a *agent) StartSignIn(context.Context, ipc.Peer, localapi.SignInRequest) (localapi.SignIn, error) {
 	return localapi.SignIn{ID: "1", URL: "https://idp.example/", State: "s", ExpiresInMS: 1000}, a.note("start")
 }
 

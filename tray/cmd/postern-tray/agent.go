@@ -62,8 +62,8 @@ func (a *agent) Resume(ctx context.Context) (localapi.Status, error) { return a.
 
 func (a *agent) SignOut(ctx context.Context) (localapi.Status, error) { return a.now().SignOut(ctx) }
 
-func (a *agent) StartSignIn(ctx context.Context, redirectURI string) (localapi.SignIn, error) {
-	return a.now().StartSignIn(ctx, redirectURI)
+func (a *agent) StartSignIn(ctx context.Context, in localapi.SignInRequest) (localapi.SignIn, error) {
+	return a.now().StartSignIn(ctx, in)
 }
 
 func (a *agent) FinishSignIn(ctx context.Context, f localapi.Finish) (localapi.Status, error) {

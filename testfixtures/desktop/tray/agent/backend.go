@@ -111,7 +111,7 @@ func (b *backend) Check(context.Context, ipc.Peer) (localapi.Checked, error) {
 	}}, b.did("check")
 }
 
-func (b *backend) StartSignIn(_ context.Context, _ ipc.Peer, back string) (localapi.SignIn, error) {
+func (b *backend) StartSignIn(_ context.Context, _ ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error) {
 	return localapi.SignIn{ID: "1", URL: "https://idp.example/authorize", State: "s", ExpiresInMS: 60_000}, b.did("sign in")
 }
 
