@@ -184,3 +184,21 @@ func TestForeignSession(t *testing.T) {
 		}
 	}
 }
+
+// An agent that gives a sign-in no id gives nobody the right to finish it.
+func TestSignInWithoutAnID(t *testing.T) {
+	var b begun
+	b.add(person(1000), "")
+	if b.take(person(1000), "") {
+		t.Error("no id is taken for one")
+	}
+	b.add(person(1000), "id")
+	for _, id := range []string{"", "i", "id ", "ID"} {
+		if b.take(person(1000), id) {
+			t.Errorf("%q is taken for %q", id, "id")
+		}
+	}
+	if b.take(person(1001), "id") || b.take(ipc.Peer{}, "id") || !b.take(person(1000), "id") || b.take(person(1000), "id") {
+		t.Error("it is not that user's, once")
+	}
+}

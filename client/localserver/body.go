@@ -1,11 +1,11 @@
 package localserver
 
 import (
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
+	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/platform/ipc"
@@ -83,15 +83,20 @@ func statusOf(code string) int {
 }
 
 func (s *Server) write(w http.ResponseWriter, status int, body any) {
-	data, err := json.Marshal(body)
+	data, err := marshal(body)
 	if err != nil {
 		s.log.Error("write local answer", "error", err)
-		w.WriteHeader(http.StatusInternalServerError)
-		return
+		if data, err = marshal(errTooLong); err != nil {
+			data = nil
+		}
+		status = http.StatusInternalServerError
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	// Until now it was the agent who took his time; the next request has all of
+	// it again. A writer without deadlines is one of a test.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.takes))
 	w.WriteHeader(status)
 	if _, err := w.Write(append(data, '\n')); err != nil {
 		s.log.Debug("write local answer", "error", err)

@@ -107,6 +107,7 @@ type Server struct {
 	log     *slog.Logger
 	begun   begun
 	slow    time.Duration // how long a caller may take to send a request
+	takes   time.Duration // how long a caller may take to read an answer
 	budget  int           // of connections
 	routes  map[string]route
 }
@@ -121,7 +122,7 @@ type route struct {
 
 // New makes the server of backend.
 func New(backend Backend, o Options) *Server {
-	s := &Server{backend: backend, opts: o, log: o.Log, slow: bodyTimeout, budget: connBudget(descriptors())}
+	s := &Server{backend: backend, opts: o, log: o.Log, slow: bodyTimeout, takes: takeTimeout, budget: connBudget(descriptors())}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -183,6 +184,7 @@ const (
 	bodyTimeout   = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
 	answerTimeout = 5 * time.Minute // above every wait and every sign-in
+	takeTimeout   = 20 * time.Second
 	stopTimeout   = 2 * time.Second
 )
 

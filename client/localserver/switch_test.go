@@ -128,3 +128,20 @@ func TestOwnerOfASessionThatIsOver(t *testing.T) {
 		t.Error("a session that is over is still kim's")
 	}
 }
+
+// What was read while the session changed hands is for who may read then.
+func TestReadingNeverReachesTheNextPerson(t *testing.T) {
+	w := &switching{memory: newMemory()}
+	s := New(w, Options{Scope: scopeSystem})
+	for verb, ask := range map[string]func() (any, error){
+		"posture":  func() (any, error) { return s.posture(request(t, localapi.PathPosture), kim) },
+		"timeline": func() (any, error) { return s.timeline(request(t, localapi.PathTimeline), kim) },
+		"sent":     func() (any, error) { return s.sent(request(t, localapi.PathSent), kim) },
+	} {
+		w.session(lee) // since kim was let in
+		var no *localapi.Refused
+		if _, err := ask(); !errors.As(err, &no) || no.Code != localapi.CodeNotOwner {
+			t.Errorf("%s: kim is answered %v", verb, err)
+		}
+	}
+}

@@ -3,6 +3,7 @@
 // It follows RFC 8252 section 7.3: the literal loopback address, never the
 // name "localhost", and a port that the system chooses. One redirect with the
 // right state is taken; whoever else calls learns nothing and stops nothing.
+// Other users of this computer are hung up on where they could know the state.
 //
 // Where the browser runs on another computer, as over SSH, the redirect does
 // not arrive. The person then copies the address that the browser could not
@@ -65,7 +66,9 @@ type Result struct {
 }
 
 // Listen takes a port on 127.0.0.1, or on [::1] where there is no IPv4. The
-// caller must Close the receiver.
+// caller must Close the receiver. A browser that runs as another user than this
+// process is not let in, unless that is an administrator: what it then shows,
+// an address that does not open, is what ParseAnswer reads.
 func Listen() (*Receiver, error) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
@@ -74,7 +77,7 @@ func Listen() (*Receiver, error) {
 			return nil, fmt.Errorf("listen for the sign-in's redirect: %w", errors.Join(err, err6))
 		}
 	}
-	return &Receiver{listener: l, host: l.Addr().String(), stay: linger}, nil
+	return &Receiver{listener: own(l), host: l.Addr().String(), stay: linger}, nil
 }
 
 // RedirectURI is the address to give to the provider.

@@ -152,6 +152,7 @@ func TestStrangersStopNothing(t *testing.T) {
 		{"GET", r.RedirectURI() + good + "&error=e", "", 303},
 		{"GET", r.RedirectURI() + good + "&state=" + state, "", 303},
 		{"GET", r.RedirectURI() + good + "&code=d", "", 303},
+		{"GET", r.RedirectURI() + good + "&iss=https://idp.example&iss=https://other.example", "", 303},
 		{"GET", r.RedirectURI() + "?code=%zz&state=" + state, "", 303},
 	} {
 		res, body := ask(t, tc.method, tc.address, tc.host)

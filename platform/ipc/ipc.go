@@ -4,6 +4,10 @@
 // states for the connection (SO_PEERCRED, LOCAL_PEERCRED). On Windows it is a
 // named pipe and the caller is whom the kernel lets the server impersonate.
 //
+// Dial asks in turn who listens, and speaks to this user's own programs and to
+// administrators' alone (ErrStranger): a path may lead where another user was
+// first, as one from the environment that su(1) left in place.
+//
 // # Windows
 //
 // A path is the name of a pipe, \\.\pipe\…, which exists as long as its
@@ -71,8 +75,9 @@ func (strangerError) Error() string     { return "it belongs to another user tha
 func (strangerError) Is(err error) bool { return err == fs.ErrPermission }
 
 // ErrStranger is in the chain when Dial finds that who listens is not who
-// should: on Windows anybody can take a free name. errors.Is says of it that it
-// is fs.ErrPermission too.
+// should: on Windows anybody can take a free name, elsewhere a free path in a
+// folder that is not this user's. errors.Is says of it that it is
+// fs.ErrPermission too.
 var ErrStranger error = strangerError{}
 
 // admits reports whether a caller may connect at all.

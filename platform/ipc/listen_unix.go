@@ -144,11 +144,28 @@ func (l *Listener) shut() error {
 // listens there, the error has fs.ErrNotExist (no socket) or
 // syscall.ECONNREFUSED (a dead one) in its chain; fs.ErrPermission if the
 // system does not let this user connect, or if who listens is not who should
-// (ErrStranger).
+// (ErrStranger): neither this user nor an administrator.
 func Dial(ctx context.Context, path string) (net.Conn, error) {
 	var d net.Dialer
-	return d.DialContext(ctx, "unix", path)
+	c, err := d.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	// Whose it is was fixed when that program began to listen.
+	switch server, err := PeerOf(c); {
+	case err != nil:
+		c.Close()
+		return nil, fmt.Errorf("connect to %s: %w", path, err)
+	case !serves(server, Self()):
+		c.Close()
+		return nil, fmt.Errorf("connect to %s, of %s: %w", path, server, ErrStranger)
+	}
+	return c, nil
 }
+
+// serves reports whether who listens may be an agent of this user: their own, or
+// the system's.
+func serves(p, self Peer) bool { return p.Known && (p.Same(self) || p.Class == ClassAdministrator) }
 
 // Exists reports whether there is a socket at path, without calling it; whether
 // anybody listens is only known by calling. What cannot be looked at is taken

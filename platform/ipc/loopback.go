@@ -18,6 +18,10 @@ import (
 // disagree or conn is not between two loopback addresses. PID and GID are not
 // stated.
 //
+// What arrived on a connection stays readable after the other end has reset it,
+// and its port may be another user's by then. Therefore conn must be connected
+// still after the look: as long as it is, its two addresses are nobody else's.
+//
 // Linux asks the kernel for that one socket (sock_diag(7)) and, where it does
 // not answer, reads /proc/net/tcp and /proc/net/tcp6 (proc_pid_net(5)), that is
 // the network namespace of this process. macOS looks in the kernel's list of
@@ -25,7 +29,10 @@ import (
 // tables of connections (GetExtendedTcpTable) and asks for its user, which needs
 // the right to read its token: a user's own agent learns of that user's programs
 // alone, and not of those that run elevated.
-func LoopbackOwner(conn *net.TCPConn) (Peer, error) {
+func LoopbackOwner(conn *net.TCPConn) (Peer, error) { return ownerBy(conn, ownerOf) }
+
+// ownerBy is LoopbackOwner with a way to look.
+func ownerBy(conn *net.TCPConn, look func(local, remote netip.AddrPort) (Peer, error)) (Peer, error) {
 	local, err := loopbackAddr(conn.LocalAddr())
 	if err != nil {
 		return Peer{}, err
@@ -34,8 +41,19 @@ func LoopbackOwner(conn *net.TCPConn) (Peer, error) {
 	if err != nil {
 		return Peer{}, err
 	}
+	// Who hung up while waiting to be accepted costs no search through tables.
+	if err := connected(conn); err != nil {
+		return Peer{}, err
+	}
 	// Seen from the other end, its local address is our remote one.
-	return ownerOf(remote, local)
+	p, err := look(remote, local)
+	if err == nil {
+		err = connected(conn)
+	}
+	if err != nil {
+		return Peer{}, err
+	}
+	return p, nil
 }
 
 func loopbackAddr(a net.Addr) (netip.AddrPort, error) {

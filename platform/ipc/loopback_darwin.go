@@ -33,13 +33,8 @@ func ownerOf(local, remote netip.AddrPort) (Peer, error) {
 			reason = err
 			continue
 		}
-		for _, uid := range owners {
-			if uid != owners[0] {
-				return Peer{}, fmt.Errorf("read owner of connection: listed for uid %d and %d: %w", owners[0], uid, ErrNoPeer)
-			}
-		}
 		if len(owners) > 0 {
-			return Peer{Known: true, UID: owners[0], Class: classOf(owners[0])}, nil
+			return oneOwner(owners)
 		}
 	}
 	return Peer{}, fmt.Errorf("read owner of connection: %w: %w", ErrNoPeer, reason)

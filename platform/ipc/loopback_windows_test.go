@@ -81,3 +81,34 @@ func TestLoopbackOwnerIsGone(t *testing.T) {
 		t.Errorf("a connection of a dead process belongs to %+v, %v", owner, err)
 	}
 }
+
+// A connection that the other end reset is over, though nobody read from it yet.
+func TestConnected(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	client, err := net.Dial("tcp4", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	if err := connected(server.(*net.TCPConn)); err != nil {
+		t.Errorf("a connection that is there: %v", err)
+	}
+	client.(*net.TCPConn).SetLinger(0)
+	client.Close()
+	for deadline := time.Now().Add(patience / 2); ; time.Sleep(time.Millisecond) {
+		if err := connected(server.(*net.TCPConn)); errors.Is(err, ErrNoPeer) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("a connection that was reset is there still")
+		}
+	}
+}

@@ -45,9 +45,9 @@ func parseRow6(b []byte) tcpRow {
 	return tcpRow{local: at(0), remote: at(24), state: le.Uint32(b[48:]), pid: le.Uint32(b[52:])}
 }
 
-// owningPIDs looks in a table for the connections from local to remote that a
-// process holds, and returns the processes' numbers, normally none or one.
-func owningPIDs(table []byte, v6 bool, local, remote netip.AddrPort) ([]uint32, error) {
+// openRows looks in a table for the connections from local to remote that are
+// open, normally none or one.
+func openRows(table []byte, v6 bool, local, remote netip.AddrPort) ([]tcpRow, error) {
 	size, parse := row4, parseRow4
 	if v6 {
 		size, parse = row6, parseRow6
@@ -59,7 +59,7 @@ func owningPIDs(table []byte, v6 bool, local, remote netip.AddrPort) ([]uint32, 
 	if count > uint64(len(rows)/size) {
 		return nil, errTable
 	}
-	var pids []uint32
+	var open []tcpRow
 	for i := range int(count) {
 		r := parse(rows[i*size : (i+1)*size])
 		if r.local != local || r.remote != remote {
@@ -67,10 +67,20 @@ func owningPIDs(table []byte, v6 bool, local, remote netip.AddrPort) ([]uint32, 
 		}
 		switch r.state {
 		case mibEstablished, mibFinWait1, mibFinWait2, mibCloseWait:
-			if r.pid != 0 { // 0 holds what a process has left
-				pids = append(pids, r.pid)
-			}
+			open = append(open, r)
 		}
 	}
-	return pids, nil
+	return open, nil
+}
+
+// owningPIDs are the numbers of the processes that hold such connections.
+func owningPIDs(table []byte, v6 bool, local, remote netip.AddrPort) ([]uint32, error) {
+	open, err := openRows(table, v6, local, remote)
+	var pids []uint32
+	for _, r := range open {
+		if r.pid != 0 { // 0 holds what a process has left
+			pids = append(pids, r.pid)
+		}
+	}
+	return pids, err
 }

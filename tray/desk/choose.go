@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -87,8 +88,9 @@ func (d *Desk) failed(ctx context.Context, err error) {
 	d.post(ctx, func(s *desktop) { d.tell(ctx, s, view.Failed(err, s.in)) })
 }
 
-// signIn begins a sign-in, after signing out if somebody else is to come. A
-// second choice while one is under way opens nothing new.
+// signIn begins a sign-in. If somebody else is to come, the provider asks who,
+// and who is signed in stays so until that has worked. A second choice while one
+// is under way opens nothing new.
 func (d *Desk) signIn(ctx context.Context, s *desktop, switching bool) {
 	if s.signing != nil {
 		return
@@ -110,12 +112,7 @@ func (d *Desk) signIn(ctx context.Context, s *desktop, switching bool) {
 }
 
 func (d *Desk) runSignIn(ctx context.Context, switching bool) error {
-	if switching {
-		if _, err := d.opts.Agent.SignOut(ctx); err != nil {
-			return err
-		}
-	}
-	_, err := login.Flow{Agent: d.opts.Agent, Show: optional(d.opts.Open)}.Run(ctx)
+	_, err := login.Flow{Agent: d.opts.Agent, Show: optional(d.opts.Open), Switch: switching}.Run(ctx)
 	return err
 }
 
@@ -193,8 +190,23 @@ func (d *Desk) copyApp(ctx context.Context, s *desktop, id string) {
 		if d.opts.Copy == nil {
 			return errCannot
 		}
+		if !oneWord(a.LocalAddress) {
+			return errNoAddress
+		}
 		return d.opts.Copy(a.LocalAddress)
 	})
+}
+
+// errNoAddress is why an application's address was not copied.
+var errNoAddress = errors.New("the application's address is none")
+
+// maxAddress bounds what is copied, in bytes: a name of DNS and a port.
+const maxAddress = 256
+
+// oneWord reports whether a text can be pasted anywhere without doing more than
+// stand there.
+func oneWord(s string) bool {
+	return len(s) <= maxAddress && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
 // NoticeChosen does what a choice of a notice asks for; "" is the notice itself.

@@ -92,8 +92,12 @@ func (a *agent) Resume(context.Context) (localapi.Status, error) {
 func (a *agent) SignOut(context.Context) (localapi.Status, error) {
 	return localapi.Status{}, a.note("sign out")
 }
-func (a *agent) StartSignIn(context.Context, localapi.SignInRequest) (localapi.SignIn, error) {
-	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "s"}, a.note("start")
+func (a *agent) StartSignIn(_ context.Context, in localapi.SignInRequest) (localapi.SignIn, error) {
+	asked := "start"
+	if in.Switch {
+		asked = "start as somebody else"
+	}
+	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "s"}, a.note(asked)
 }
 func (a *agent) FinishSignIn(context.Context, localapi.Finish) (localapi.Status, error) {
 	return localapi.Status{}, a.note("finish")
@@ -355,7 +359,7 @@ func TestSignInIsOneAtATime(t *testing.T) {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-	if got := a.heard(); !slices.Equal(got, []string{"start", "cancel", "sign out", "start"}) {
+	if got := a.heard(); !slices.Equal(got, []string{"start", "cancel", "start as somebody else"}) {
 		t.Errorf("the agent heard %q", got)
 	}
 	cancel()

@@ -2,6 +2,7 @@ package desk
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -16,40 +17,73 @@ const (
 	soon    = 250 * time.Millisecond
 	late    = 2 * time.Second
 	notMine = 5 * time.Second
+	// steady is how long an agent is taken at its last word while something is
+	// open; the shortest lease makes it shorter, down to the least.
+	steady, steadyLeast = 20 * time.Second, time.Second
+	// overdue is by how much an answer may be later than agreed before the agent
+	// counts as one that does not answer, and no later than the shortest lease
+	// ends, but for the least.
+	overdue, overdueLeast = 5 * time.Second, 2 * time.Second
 )
 
 // follow asks the agent for its status, again whenever that changes, and looks
 // for the agent while it is not there. While nothing changes it sleeps in the
 // agent's answer.
 func (d *Desk) follow(ctx context.Context) {
-	var after int64
-	missed := time.Duration(0)
+	var last localapi.Status
+	var at pace
+	missed, known := time.Duration(0), false
 	for ctx.Err() == nil {
-		wait := localapi.MaxWaitMS * time.Millisecond
-		if after == 0 {
+		wait, more := trust(last)
+		if !known {
 			wait = 0
 		}
-		st, err := d.opts.Agent.WaitStatus(ctx, after, wait)
+		asked := time.Now()
+		inner, cancel := context.WithTimeout(ctx, wait+more)
+		st, err := d.opts.Agent.WaitStatus(inner, last.Revision, wait)
+		cancel()
 		if ctx.Err() != nil {
 			return
 		}
 		if err != nil {
-			after = 0
+			known, last = false, localapi.Status{}
 			missed = d.patience(missed, err)
 			d.post(ctx, d.seen(ctx, st, err))
 			d.pause(ctx, missed)
 			continue
 		}
 		missed = 0
-		if st.Revision != after {
-			after = st.Revision
+		if !known || st.Revision != last.Revision {
 			d.post(ctx, d.seen(ctx, st, nil))
+		}
+		known, last = true, st
+		if tired := at.after(time.Since(asked)); tired > 0 {
+			d.pause(ctx, tired)
 		}
 	}
 }
 
+// trust is how long to wait for an answer after this status, and by how much it
+// may be late.
+func trust(st localapi.Status) (wait, more time.Duration) {
+	var left time.Duration // of the shortest lease
+	for _, a := range st.Apps {
+		if l := time.Duration(min(a.LeaseRemainingMS, localapi.MaxPauseMS)) * time.Millisecond; l > 0 && (left == 0 || l < left) {
+			left = l
+		}
+	}
+	if left == 0 {
+		return localapi.MaxWaitMS * time.Millisecond, overdue
+	}
+	more = max(min(overdue, left/2), overdueLeast)
+	return max(min(steady, left-more), steadyLeast), more
+}
+
 // patience is how long to wait after the attempt that failed.
 func (d *Desk) patience(before time.Duration, err error) time.Duration {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return soon // it was the question that waited
+	}
 	trouble, _, _ := view.TroubleOf(err)
 	if trouble != view.NotRunning {
 		return notMine
