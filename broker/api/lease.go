@@ -30,6 +30,7 @@ type Answer struct {
 	Leases        []Lease     `json:"leases"`
 	Denied        []DeniedApp `json:"denied"`
 	Forecast      []Forecast  `json:"forecast,omitempty"`
+	Needs         []AppNeeds  `json:"needs,omitempty"` // what applications ask for; an application without an entry: not told
 	KeyAttested   KeyAttested `json:"key_attested"`
 	NextNonce     string      `json:"next_nonce"`
 	AttestAfterMS int64       `json:"attest_after_ms"`
@@ -45,6 +46,8 @@ type Check struct {
 	Enforced bool     `json:"enforced"`          // false: reported only, or not yet in force
 	Missing  []string `json:"missing,omitempty"` // fact addresses that were not known, with unknown
 	Remedy   Remedy   `json:"remedy,omitzero"`
+	From     string   `json:"from,omitempty"`  // RFC 3339: when it begins to decide, if it does not yet; without it one that is not enforced only reports
+	Parts    []Part   `json:"parts,omitempty"` // what it asks for; none: not told
 }
 
 // Remedy is how to get well again.
@@ -71,6 +74,7 @@ const (
 	ReasonKeyAssurance = "key-assurance-too-low"
 	ReasonNotInGroup   = "not-in-group"
 	ReasonTooOld       = "posture-too-old"
+	ReasonACR          = "sign-in-too-weak" // weaker than the app asks for (RFC 9470); a new sign-in with the app's acr helps
 	ReasonNoGateway    = "no-gateway"
 	ReasonNoTunnelKey  = "no-tunnel-key"   // the attestation carried no key for this app
 	ReasonKeyUsed      = "tunnel-key-used" // the attestation carried a key that served a tunnel before

@@ -32,10 +32,13 @@ type Device struct {
 
 // Decision is the answer for every app of the file.
 type Decision struct {
-	Tier       api.Tier
-	Checks     []api.Check   // of the apps the person may have, in the order of the file
-	Apps       []AppDecision // in the order of the file
-	Forecast   []api.Forecast
+	Tier     api.Tier
+	Checks   []api.Check   // of the apps the person may have, in the order of the file
+	Apps     []AppDecision // in the order of the file
+	Forecast []api.Forecast
+	// Needs are what the apps ask for that the person may have, as far as it
+	// can be told, in the order of the file.
+	Needs      []api.AppNeeds
 	Exceptions []Exception // those that suspended one of Checks; for the audit log
 }
 
@@ -81,6 +84,9 @@ func (p *Policy) Decide(in Input) Decision {
 		out.Apps = append(out.Apps, j.AppDecision)
 		if j.mine {
 			mine = append(mine, j)
+			if n, ok := d.needsOf(a, slices.Contains(j.Reasons, api.ReasonTooOld)); ok {
+				out.Needs = append(out.Needs, n)
+			}
 		}
 	}
 	for _, c := range p.checks {
@@ -89,6 +95,7 @@ func (p *Policy) Decide(in Input) Decision {
 		}
 	}
 	out.Tier = tier(mine, out.Checks)
+	out.fit()
 	return out
 }
 
@@ -122,7 +129,7 @@ func (d *decider) app(a *appRule) judgedApp {
 	if a.MaxAge > 0 && left <= 0 {
 		j.Reasons = append(j.Reasons, api.ReasonTooOld)
 	}
-	if a.MinKeyAssurance != "" && d.in.Device.KeyAttested.Level() < a.MinKeyAssurance.Level() {
+	if !d.keyIsEnough(a) {
 		j.Reasons = append(j.Reasons, api.ReasonKeyAssurance)
 	}
 	if d.in.Device.Quarantined {
@@ -191,7 +198,7 @@ func (d *decider) concerns(x Exception) bool {
 // tell adds what a client may know of a check.
 func (d *decider) tell(out *Decision, c *check, apps []string) {
 	f := d.find(c)
-	told := api.Check{Code: c.code, Name: c.name, Outcome: f.outcome, Enforced: d.enforced(c, d.in.Now), Missing: f.missing, Remedy: c.remedy}
+	told := api.Check{Code: c.code, Name: c.name, Outcome: f.outcome, Enforced: d.enforced(c, d.in.Now), Missing: f.missing, Remedy: c.remedy, Parts: d.parts(c)}
 	starts := c.from
 	if x, excepted := d.exception(c, d.in.Now); excepted && !c.report {
 		out.Exceptions = append(out.Exceptions, x)
@@ -200,13 +207,16 @@ func (d *decider) tell(out *Decision, c *check, apps []string) {
 			starts = x.Until
 		}
 	}
-	out.Checks = append(out.Checks, told)
-	if told.Enforced || c.accepted(f) {
-		return
-	}
 	from := ""
 	if starts.After(d.in.Now) {
 		from = starts.UTC().Format(time.RFC3339)
+	}
+	if !c.report { // what only reports begins never
+		told.From = from
+	}
+	out.Checks = append(out.Checks, told)
+	if told.Enforced || c.accepted(f) {
+		return
 	}
 	out.Forecast = append(out.Forecast, api.Forecast{Code: c.code, Name: c.name, From: from, Apps: apps, Remedy: c.remedy})
 }

@@ -41,7 +41,11 @@ func newEnv(s *schema) (*cel.Env, error) {
 
 // program makes a compiled expression runnable, with unknowns and a cost limit.
 func program(env *cel.Env, ast *cel.Ast) (cel.Program, error) {
-	return env.Program(ast, cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxEvalCost))
+	return env.Program(ast, programOptions()...)
+}
+
+func programOptions() []cel.ProgramOption {
+	return []cel.ProgramOption{cel.EvalOptions(cel.OptPartialEval), cel.CostLimit(maxEvalCost)}
 }
 
 // versionAtLeast reports whether the first version is not below the second,

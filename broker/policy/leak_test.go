@@ -35,30 +35,13 @@ exceptions:
 func TestNoConfiguredValueLeaves(t *testing.T) {
 	p := load(t, leaky)
 	random := rand.New(rand.NewPCG(1, 2))
-	states := []fact.State{fact.Observed, fact.Absent, fact.Unknown, fact.NotApplicable, fact.Conflict}
-	reasons := []fact.Reason{"", fact.ReasonTimeout, fact.ReasonNotReported}
 	for range 2000 {
-		var r fact.Report
-		for _, s := range healthy().Signals {
-			if random.IntN(5) == 0 {
-				continue
-			}
-			if random.IntN(2) == 0 {
-				s.State, s.Reason = states[random.IntN(5)], reasons[random.IntN(3)]
-			}
-			for i := range s.Facts {
-				if random.IntN(3) == 0 {
-					s.Facts[i].State, s.Facts[i].Reason = states[random.IntN(5)], reasons[random.IntN(3)]
-				}
-			}
-			r.Signals = append(r.Signals, s)
-		}
-		in := input(r)
+		in := input(spoilt(random))
 		if random.IntN(3) == 0 {
 			in.Person.Groups = nil
 		}
 		d := p.Decide(in)
-		sent := []any{d.Checks, d.Forecast, d.Tier}
+		sent := []any{d.Checks, d.Forecast, d.Tier, d.Needs}
 		for _, a := range d.Apps {
 			if !a.Allowed {
 				sent = append(sent, a.Denied())
@@ -74,6 +57,28 @@ func TestNoConfiguredValueLeaves(t *testing.T) {
 			}
 		}
 	}
+}
+
+// spoilt is a healthy report with some of it missing or not known.
+func spoilt(random *rand.Rand) fact.Report {
+	states := []fact.State{fact.Observed, fact.Absent, fact.Unknown, fact.NotApplicable, fact.Conflict}
+	reasons := []fact.Reason{"", fact.ReasonTimeout, fact.ReasonNotReported}
+	var r fact.Report
+	for _, s := range healthy().Signals {
+		if random.IntN(5) == 0 {
+			continue
+		}
+		if random.IntN(2) == 0 {
+			s.State, s.Reason = states[random.IntN(5)], reasons[random.IntN(3)]
+		}
+		for i := range s.Facts {
+			if random.IntN(3) == 0 {
+				s.Facts[i].State, s.Facts[i].Reason = states[random.IntN(5)], reasons[random.IntN(3)]
+			}
+		}
+		r.Signals = append(r.Signals, s)
+	}
+	return r
 }
 
 // Checks of apps that are not meant for a person are not told.

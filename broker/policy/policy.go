@@ -16,7 +16,8 @@ import (
 // Reasons this room gives beside those of broker/api and the org/… codes.
 const (
 	// ReasonACR says that the sign-in was weaker than the app asks for
-	// (RFC 9470); a new sign-in with the app's acr helps.
+	// (RFC 9470); a new sign-in with the app's acr helps. Devices know it as
+	// that of broker/api.
 	ReasonACR = "sign-in-too-weak"
 )
 

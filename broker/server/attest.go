@@ -144,7 +144,7 @@ func (s *Server) await(ctx context.Context, leases []api.Lease, w waits) {
 
 func (s *Server) answer(d policy.Decision, g issuer.Given, e verify.Evidence) api.Answer {
 	a := api.Answer{
-		Verdict: d.Tier, Checks: d.Checks, Leases: g.Leases, Denied: g.Denied, Forecast: d.Forecast,
+		Verdict: d.Tier, Checks: d.Checks, Leases: g.Leases, Denied: g.Denied, Forecast: d.Forecast, Needs: d.Needs,
 		KeyAttested: e.Device.KeyAttested, NextNonce: e.NextNonce, ReportDigest: e.Digest,
 	}
 	shortest := s.cfg.Lease

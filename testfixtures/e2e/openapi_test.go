@@ -276,7 +276,7 @@ func TestDocumentIsTheWireWords(t *testing.T) {
 	words := map[string]any{
 		"Discovery": api.Discovery{}, "Endpoints": api.Endpoints{}, "Provider": api.Provider{}, "Problem": api.Problem{}, "OAuthError": api.OAuthError{},
 		"Enrolled": api.Enrolled{}, "TokenAnswer": api.TokenAnswer{}, "Person": api.Person{}, "Answer": api.Answer{}, "Check": api.Check{}, "Remedy": api.Remedy{},
-		"AppInfo": api.AppInfo{}, "DeniedApp": api.DeniedApp{}, "Forecast": api.Forecast{}, "Lease": api.Lease{}, "Tunnel": api.Tunnel{}, "GatewayEndpoint": api.GatewayEndpoint{},
+		"AppInfo": api.AppInfo{}, "DeniedApp": api.DeniedApp{}, "Forecast": api.Forecast{}, "AppNeeds": api.AppNeeds{}, "Condition": api.Condition{}, "Part": api.Part{}, "Choice": api.Choice{}, "Lease": api.Lease{}, "Tunnel": api.Tunnel{}, "GatewayEndpoint": api.GatewayEndpoint{},
 		"Event": api.Event{}, "GatewayHello": api.GatewayHello{}, "Heartbeat": api.Heartbeat{}, "Snapshot": api.Snapshot{}, "Grant": api.Grant{}, "GatewayTunnel": api.GatewayTunnel{},
 		"VirtualPort": api.VirtualPort{}, "AuditLabels": api.AuditLabels{}, "Renewal": api.Renewal{}, "RenewedTunnel": api.RenewedTunnel{}, "Acks": api.Acks{}, "ClosedTunnel": api.ClosedTunnel{},
 	}
