@@ -4,80 +4,16 @@ package agent
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/postern-zt/postern/broker/api"
-	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/localapi"
-	"github.com/postern-zt/postern/client/signin"
 	"github.com/postern-zt/postern/client/state"
-	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/platform/ipc"
-	"github.com/postern-zt/postern/posture/evidence"
-	"github.com/postern-zt/postern/posture/fact"
-	"github.com/postern-zt/postern/posture/observe"
 )
-
-// Broker is what the agent asks of the other side (client/brokerclient).
-type Broker interface {
-	Enrol(ctx context.Context) error
-	Record() brokerclient.Record
-	Providers(ctx context.Context) ([]api.Provider, error)
-	Exchange(ctx context.Context, idToken, salt, owner string) (brokerclient.Session, error)
-	Begin(s brokerclient.Session) error
-	Session() (brokerclient.Session, bool)
-	RememberApps(apps []api.AppInfo) error
-	Forget() (handle string, err error)
-	Revoke(ctx context.Context, handle string) error
-	Attest(ctx context.Context, a brokerclient.Attestation) (api.Answer, time.Duration, error)
-	Events(ctx context.Context, on func(name string, e api.Event)) error
-	Skew() time.Duration
-}
-
-// Posture is the machine's collectors (posture/collect).
-type Posture interface {
-	Read(ctx context.Context) fact.Report
-	Reread(ctx context.Context, signals ...string) (fact.Report, []fact.Change)
-	Last() fact.Report
-	Expire() (fact.Report, []fact.Change)
-	NextExpiry() (time.Duration, bool)
-	Signals() []string
-	Inputs(signal string) evidence.Inputs
-}
-
-// Engine carries out which tunnels are wanted (tunnel/engine).
-type Engine interface {
-	Close()
-	tunnels
-}
-
-// Config of an Agent.
-type Config struct {
-	Clock     clock.Clock
-	Broker    Broker
-	Posture   Posture
-	Machine   evidence.Machine // for finding the processes to watch
-	Catalogue []observe.EDRRow
-	Observe   Observe
-	Watch     Watch // nil where the system has none: the backstop poll then does alone
-	SignIns   *signin.SignIns
-	// NewEngine makes the engine of a session whose connections owner may use.
-	NewEngine func(owner ipc.Peer, keys *Keys, onChange func()) Engine
-	Owner     ipc.Peer // of a user's own agent; not known for the system's
-	BrokerURL string
-	Scope     string
-	Version   string
-	Socket    string
-	KeyKind   string // where the device key lives
-	Managed   localapi.Managed
-	Settings  localapi.Config // effective settings, without secrets
-	Log       *slog.Logger
-}
 
 // Agent runs one device's client.
 type Agent struct {
@@ -95,6 +31,7 @@ type Agent struct {
 	checks    *checks
 	products  chan chan struct{} // asks the product watcher to look; closed when it has
 	history   history
+	notes     *notes
 	round     atomic.Int64 // counts readings that somebody asked for
 
 	snap atomic.Pointer[snapshot]
@@ -126,7 +63,8 @@ type occurred struct {
 type signIn struct {
 	owner   ipc.Peer
 	session brokerclient.Session
-	kept    bool // it is the broker client's session already
+	kept    bool             // it is the broker client's session already
+	pause   *state.KeptPause // that the session was in when the agent ended; nil: none
 }
 
 // snapshot is what others may see of the state.
@@ -148,6 +86,7 @@ func New(cfg Config) *Agent {
 		// take this one's status for one already seen.
 		revision: 1 + rand.Int64N(1<<40),
 	}
+	a.notes = newNotes(cfg.Pauses, cfg.Log, a.tell)
 	a.unread.Store(2) // the slower signals; the products
 	a.snap.Store(&snapshot{state: state.New(seed(cfg.Broker.Record().UEID))})
 	return a
@@ -207,12 +146,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.work.Go(func() { a.enrol(ctx) })
 	a.work.Go(func() { a.posture(ctx) })
 	a.work.Go(func() { a.checksAsked(ctx) })
-	if s, ok := a.cfg.Broker.Session(); ok {
-		a.resume(s)
+	a.work.Go(a.notes.keep)
+	if s, ok := a.cfg.Broker.Session(); !ok || !a.resume(s) {
+		a.notes.want(nil, func(error) {}) // a pause goes with its session
 	}
 	a.loop(ctx)
 	close(a.ended)
 	cancel()
+	close(a.notes.end)
 	a.work.Wait()
 	return nil
 }
@@ -239,21 +180,30 @@ func (a *Agent) loop(ctx context.Context) {
 	}
 }
 
-// resume takes up the session of an earlier run: no new sign-in is needed.
-func (a *Agent) resume(s brokerclient.Session) {
+// resume takes up the session of an earlier run, and the pause that it was in:
+// no new sign-in is needed. It says whether it did.
+func (a *Agent) resume(s brokerclient.Session) bool {
 	owner, ok := parseOwner(s.Owner)
 	if !ok {
 		a.cfg.Log.Warn("the kept session names no owner; sign in again")
-		return
+		return false
 	}
 	if a.cfg.Owner.Known && !owner.Same(a.cfg.Owner) {
 		a.cfg.Log.Warn("the kept session is of another user than this agent; sign in again")
-		return
+		return false
 	}
+	in := &signIn{owner: owner, session: s, kept: true, pause: a.pauseOf(s, owner)}
 	now := a.cfg.Clock.Boot()
 	// Its end is the broker's to say: until that has told its time, nothing
 	// here can be held against it.
-	a.events <- occurred{event: state.SignedIn{At: now, Person: s.Person, KnownApps: s.Apps}, noticed: now, signIn: &signIn{owner: owner, session: s, kept: true}}
+	e := state.SignedIn{At: now, Person: s.Person, KnownApps: s.Apps}
+	if in.pause != nil {
+		if p, lasts := in.pause.Paused(a.cfg.Clock.Now(), now); lasts {
+			e.Pause = &p
+		}
+	}
+	a.events <- occurred{event: e, noticed: now, signIn: in}
+	return true
 }
 
 // sessionEnd turns the session's end in broker time into boot time.
@@ -285,52 +235,4 @@ func (a *Agent) currentEngine() Engine {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.engine
-}
-
-// tell wakes everyone who waits for a change of the status.
-func (a *Agent) tell() { a.note(func() bool { return true }) }
-
-// note changes what the lock guards, and tells if the change can be seen.
-func (a *Agent) note(change func() (visible bool)) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if !change() {
-		return
-	}
-	a.revision++
-	close(a.changed)
-	a.changed = make(chan struct{})
-}
-
-// shownSkew is the least change of the clocks' difference that is told: the
-// broker's time is known to the second only.
-const shownSkew = 2 * time.Second
-
-// contact notes whether the broker answered, and what its clock says.
-func (a *Agent) contact(answered bool) {
-	skew := a.cfg.Broker.Skew()
-	a.note(func() bool {
-		visible := a.reachable != answered
-		a.reachable = answered
-		if answered && (skew-a.skew).Abs() >= shownSkew {
-			a.skew, visible = skew, true
-		}
-		return visible
-	})
-}
-
-// asked is contact after a call: a refusal is an answer, too, and a call that
-// was given up says nothing.
-func (a *Agent) asked(err error) {
-	var no *apiclient.Rejected
-	if answered := err == nil || errors.As(err, &no); answered || !errors.Is(err, context.Canceled) {
-		a.contact(answered)
-	}
-	if err == nil {
-		a.note(func() bool {
-			visible := a.enrolErr != nil
-			a.enrolErr = nil
-			return visible
-		})
-	}
 }

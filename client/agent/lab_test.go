@@ -38,6 +38,8 @@ type lab struct {
 	watch   *watchTwin
 	engines []*engineTwin
 	observe Observe
+	disk    *diskTwin
+	said    *strings.Builder // the log, if a test wants to read it
 	stop    func()
 }
 
@@ -51,6 +53,7 @@ func inLab(t *testing.T, prepare func(*lab), test func(*lab)) {
 			posture: &machine{now: healthy(day, true), last: unread(day), reads: map[string]int{}, blocked: map[string]chan struct{}{}},
 			files:   evidence.NewMemory(evidence.Linux, day), watch: &watchTwin{events: make(chan watch.Event, 8)},
 		}
+		l.disk = &diskTwin{journal: j}
 		l.files.SetFile(falcon, "elf")
 		l.files.SetProcesses(evidence.Process{PID: 7, Name: "sensor", Executable: falcon})
 		if prepare != nil {
@@ -69,6 +72,7 @@ func (l *lab) start() {
 		Clock: l.clock, Broker: l.broker, Posture: l.posture, Machine: l.files, BrokerURL: "https://broker.example", Scope: api.ScopeSystem, Version: "1",
 		Catalogue: []observe.EDRRow{{ID: "falcon", Linux: []observe.Program{{Executable: falcon}}}},
 		Observe:   l.observe,
+		Pauses:    l.disk,
 		SignIns:   signin.New("jkt", l.clock.Boot, l.clock.Now), Log: slog.New(slog.DiscardHandler),
 		NewEngine: func(owner ipc.Peer, _ *Keys, _ func()) Engine {
 			e := &engineTwin{journal: l.journal, who: ownerOf(owner)}
@@ -76,6 +80,9 @@ func (l *lab) start() {
 			l.journal.add("%s engine", e.who)
 			return e
 		},
+	}
+	if l.said != nil {
+		cfg.Log = slog.New(slog.NewTextHandler(l.said, nil))
 	}
 	if l.watch != nil {
 		cfg.Watch = l.watch

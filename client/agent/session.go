@@ -190,7 +190,7 @@ func (a *Agent) StartSignIn(ctx context.Context, peer ipc.Peer, in localapi.Sign
 	if len(providers) == 0 {
 		return localapi.SignIn{}, refused("no_provider", "the broker names no identity provider", "ask your administrator")
 	}
-	s, err := a.cfg.SignIns.Start(ctx, providers[0], signin.Return{URI: in.RedirectURI, FormPost: in.FormPost}, ownerOf(peer))
+	s, err := a.cfg.SignIns.Start(ctx, providers[0], signin.Request{Redirect: in.RedirectURI, FormPost: in.FormPost, Switch: in.Switch}, ownerOf(peer))
 	if err != nil {
 		return localapi.SignIn{}, forPeople(err)
 	}

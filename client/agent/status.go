@@ -26,7 +26,7 @@ func sameFace(a, b state.State) bool {
 		return false
 	}
 	if !reflect.DeepEqual(a.Session.Person, b.Session.Person) || !reflect.DeepEqual(a.Rejection, b.Rejection) || !reflect.DeepEqual(a.Pause, b.Pause) ||
-		!reflect.DeepEqual(a.Checks, b.Checks) || !reflect.DeepEqual(a.Forecast, b.Forecast) {
+		!reflect.DeepEqual(a.Checks, b.Checks) || !reflect.DeepEqual(a.Needs, b.Needs) || !reflect.DeepEqual(a.Forecast, b.Forecast) {
 		return false
 	}
 	for id, x := range a.Apps {
@@ -53,6 +53,9 @@ func (a *Agent) Status() localapi.Status {
 		Device: a.device(), Posture: posture(s, snap.observed),
 	}
 	out.Reasons, out.Message = explain(s, out.Device.Enrolled, enrolErr)
+	if out.Message == "" {
+		out.Message = a.pauseTrouble(s)
+	}
 	if s.Session.SignedIn {
 		p := s.Session.Person
 		out.User = &localapi.User{Subject: p.Subject, Email: p.Email, Name: p.Name}
@@ -90,7 +93,8 @@ func posture(s state.State, observed time.Time) localapi.Posture {
 		p.Verdict = string(api.TierNone)
 	}
 	for _, c := range s.Checks {
-		p.Checks = append(p.Checks, localapi.Check{Code: c.Code, Name: c.Name, Outcome: string(c.Outcome), Enforced: c.Enforced, Remedy: localapi.Remedy(c.Remedy), Missing: c.Missing})
+		p.Checks = append(p.Checks, localapi.Check{Code: c.Code, Name: c.Name, Outcome: string(c.Outcome), Enforced: c.Enforced, Remedy: localapi.Remedy(c.Remedy), Missing: c.Missing,
+			From: c.From, Parts: parts(c.Parts)})
 	}
 	return p
 }
@@ -152,7 +156,7 @@ func (a *Agent) apps(s state.State, eng Engine, now time.Duration) []localapi.Ap
 	var out []localapi.App
 	for _, id := range slices.Sorted(maps.Keys(s.Apps)) {
 		x, e := s.Apps[id], local[id]
-		app := localapi.App{ID: id, Name: x.Info.Name, State: localapi.AppClosed, LocalAddress: e.Primary, Reasons: x.Denied}
+		app := localapi.App{ID: id, Name: x.Info.Name, State: localapi.AppClosed, LocalAddress: e.Primary, Reasons: x.Denied, Needs: needs(s, id)}
 		switch {
 		case s.Live(id, now):
 			app.State, app.URL = e.State, address(x.Info.Open, e.Primary)

@@ -14,25 +14,6 @@ import (
 // Config is the effective settings.
 func (a *Agent) Config() localapi.Config { return a.cfg.Settings }
 
-// Pause closes everything for a while, at the wish of the session's owner.
-func (a *Agent) Pause(ctx context.Context, peer ipc.Peer, p localapi.PauseRequest) error {
-	if err := a.mustOwn(peer); err != nil {
-		return err
-	}
-	now := a.cfg.Clock.Boot()
-	e := state.Pause{At: now, Until: now + time.Duration(p.ForMS)*time.Millisecond, Reason: p.Reason}
-	return a.ask(ctx, occurred{event: e, noticed: now, asker: &peer})
-}
-
-// Resume ends a pause.
-func (a *Agent) Resume(ctx context.Context, peer ipc.Peer) error {
-	if err := a.mustOwn(peer); err != nil {
-		return err
-	}
-	now := a.cfg.Clock.Boot()
-	return a.ask(ctx, occurred{event: state.Resume{At: now}, noticed: now, asker: &peer})
-}
-
 // mustOwn is nil for the owner of the session that there is.
 func (a *Agent) mustOwn(peer ipc.Peer) error {
 	if _, session := a.Owner(); !session {

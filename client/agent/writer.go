@@ -8,11 +8,8 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
-	"github.com/postern-zt/postern/broker/apiclient"
-	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/platform/clock"
-	"github.com/postern-zt/postern/posture/attest"
 	"github.com/postern-zt/postern/tunnel/engine"
 	"github.com/postern-zt/postern/tunnel/plan"
 )
@@ -35,14 +32,24 @@ type writer struct {
 	observed time.Time          // oldest reading of that report
 	round    int64              // of checks that that report knows of
 	clientMS float64
+	goesOn   *state.KeptPause // the pause of an earlier run that is in force; nil: none
+	noted    struct {         // when the pause's note was written
+		boot time.Duration
+		wall time.Time
+	}
 }
 
 // step carries out one event and answers who waits for that.
 func (w *writer) step(ctx context.Context, o occurred) {
+	w.heedClock(ctx)
 	err := w.admit(o)
 	if err == nil {
+		before := w.state
 		w.take(ctx, o)
-	} else if o.signIn != nil {
+		w.notePause(before, o)
+		return
+	}
+	if o.signIn != nil {
 		w.revoke(ctx, o.signIn.session.Refresh)
 	}
 	if o.done != nil {
@@ -89,6 +96,7 @@ func (w *writer) take(ctx context.Context, o occurred) {
 		w.agent.history.forget()
 	}
 	if o.signIn != nil {
+		w.goesOn = o.signIn.pause
 		w.session++
 		w.endStream()
 		w.agent.begin(o.signIn.owner)
@@ -155,13 +163,6 @@ func (w *writer) do(ctx context.Context, e state.Effect) {
 	}
 }
 
-func (w *writer) cancelFlight() {
-	if w.flight != nil {
-		w.flight()
-		w.flight = nil
-	}
-}
-
 func (w *writer) stopTimer() {
 	if w.timer != nil {
 		w.timer.Stop()
@@ -200,76 +201,6 @@ func (w *writer) revoke(ctx context.Context, handle string) {
 			a.cfg.Log.Warn("end the session at the broker; its leases run out by themselves", "error", err)
 		}
 	})
-}
-
-// firstReading bounds how long an attestation waits for the machine to have
-// been read once. A collector's deadline is shorter; what hangs longer is
-// attested as not yet read.
-const firstReading = 6 * time.Second
-
-// attest sends one attestation beside the loop; how it ends is an event.
-func (w *writer) attest(ctx context.Context, e state.Attest) {
-	w.cancelFlight()
-	a := w.agent
-	in := brokerclient.Attestation{LastDigest: w.digest, Wanted: w.wanted(e.Keys), Pause: e.Pause}
-	a.keys.Retire(e.Keys)
-	a.history.expect(e.Flight)
-	flight, cancel := context.WithCancel(ctx)
-	w.flight = cancel
-	a.work.Go(func() {
-		defer cancel()
-		a.awaitReading(flight)
-		round := a.round.Load()
-		in.Report = a.cfg.Posture.Last()
-		in.OnSend = func(payload []byte) { a.history.send(e.Flight, a.cfg.Clock.Now(), payload, in.Report) }
-		answer, sent, err := a.cfg.Broker.Attest(flight, in)
-		if flight.Err() != nil {
-			return // cancelled: whatever came of it is not heard
-		}
-		now := a.cfg.Clock.Boot()
-		var no *apiclient.Rejected
-		a.history.answered(e.Flight, err)
-		o := occurred{noticed: now, observed: oldest(in.Report), round: round}
-		switch {
-		case err == nil:
-			o.event = state.Answered{At: now, Flight: e.Flight, SentAt: sent, Answer: answer}
-		case errors.As(err, &no):
-			o.event = state.Rejected{At: now, Flight: e.Flight, Code: no.Code, Text: no.Detail}
-		default:
-			o.event = state.Unreachable{At: now, Flight: e.Flight, Text: err.Error()}
-		}
-		a.post(ctx, o)
-	})
-}
-
-// wanted gives the public keys that an attestation carries, as many as fit.
-func (w *writer) wanted(gens map[string]int) []attest.Wanted {
-	a := w.agent
-	var out []attest.Wanted
-	for _, app := range slices.Sorted(maps.Keys(gens)) {
-		if len(out) == attest.MaxApps {
-			a.cfg.Log.Warn("more applications than one attestation holds; the rest gets no tunnel", "applications", len(gens))
-			break
-		}
-		pub, err := a.keys.Public(app, gens[app])
-		if err != nil {
-			a.cfg.Log.Error("make tunnel key", "app", app, "error", err)
-			continue
-		}
-		out = append(out, attest.Wanted{App: app, PublicKey: pub.String()})
-	}
-	return out
-}
-
-// awaitReading waits until the machine was read once, but not for ever.
-func (a *Agent) awaitReading(ctx context.Context) {
-	t := a.cfg.Clock.NewTimer(a.cfg.Clock.Boot() + firstReading)
-	defer t.Stop()
-	select {
-	case <-a.read:
-	case <-t.C():
-	case <-ctx.Done():
-	}
 }
 
 // listen keeps the broker's event stream open exactly while somebody is

@@ -26,12 +26,13 @@ func (t *turn) answered(e Answered) {
 	s.Online, s.BrokerError, s.Rejection = true, "", nil
 	s.Answered, s.Failures, s.woke = true, 0, false
 	s.Verdict = e.Answer.Verdict
-	s.Checks, s.Forecast = slices.Clone(e.Answer.Checks), slices.Clone(e.Answer.Forecast)
+	s.Forecast = slices.Clone(e.Answer.Forecast)
 	s.Skew = time.Duration(min(max(e.Answer.SkewMS, -maxSkewMS), maxSkewMS)) * time.Millisecond
 	t.changed = true
 
 	r := reading{turn: t, flight: f, sent: min(e.SentAt, t.at)}
 	r.read(e.Answer)
+	s.Checks, s.Needs = readNeeds(e.Answer, s.Apps)
 	t.schedule(f, r.sent, r.shortest, fromMS(e.Answer.AttestAfterMS))
 	if s.Dirty {
 		s.NextAttest = t.at

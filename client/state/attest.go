@@ -106,7 +106,7 @@ func (t *turn) rejected(e Rejected) {
 	t.closeIf(e.Code, nil, func(Lease) bool { return true })
 	t.s.Online, t.s.BrokerError = true, ""
 	t.s.Rejection = &Rejection{Code: e.Code, Text: e.Text}
-	t.s.Verdict, t.s.Checks, t.s.Forecast = api.TierNone, nil, nil
+	t.s.Verdict, t.s.Checks, t.s.Needs, t.s.Forecast = api.TierNone, nil, nil, nil
 	t.s.Dirty, t.s.woke = true, false
 	t.retry(f)
 	t.changed = true

@@ -156,6 +156,7 @@ func (t *turn) signIn(e SignedIn) {
 			t.meet(info)
 		}
 	}
+	t.goOnPaused(e.Pause)
 	t.s.Dirty, t.s.NextAttest = true, t.at
 	t.changed = true
 }
@@ -195,7 +196,7 @@ func (t *turn) closeAll(cause string) {
 
 // forget drops what the broker said in a session.
 func (s *State) forget() {
-	s.Verdict, s.Checks, s.Forecast = api.TierNone, nil, nil
+	s.Verdict, s.Checks, s.Needs, s.Forecast = api.TierNone, nil, nil, nil
 	s.BrokerError, s.Rejection, s.Answered = "", nil, false
 	s.Dirty, s.NextAttest, s.Failures = false, 0, 0
 	s.again, s.woke = false, false

@@ -23,6 +23,20 @@ func (t *turn) pause(e Pause) {
 	t.changed = true
 }
 
+// goOnPaused takes up a pause of an earlier run, before anything is asked for.
+func (t *turn) goOnPaused(p *Paused) {
+	if p == nil || p.Until <= t.at {
+		return
+	}
+	kept := *p
+	t.s.Pause = &kept
+	for _, id := range t.s.ids() {
+		a := t.s.Apps[id]
+		a.ClosedCause = CausePaused
+		t.s.Apps[id] = a
+	}
+}
+
 // resume asks for every application again. None opens before the broker has
 // answered.
 func (t *turn) resume() {

@@ -75,6 +75,9 @@ func alphabet() []happening {
 			return Pause{At: at, Until: at + 17*time.Second, Reason: "lunch"}
 		})},
 		{"resume", time.Second, plain(func(at time.Duration) Event { return Resume{At: at} })},
+		{"start-paused", time.Second, plain(func(at time.Duration) Event {
+			return SignedIn{At: at, Person: api.Person{Issuer: "i", Subject: "s"}, KnownApps: known(), Pause: &Paused{Reason: "lunch", Until: at + 17*time.Second}}
+		})},
 		{"check", time.Second, plain(func(at time.Duration) Event { return CheckNow{At: at} })},
 		{"long-sleep", 46 * time.Second, plain(func(at time.Duration) Event { return Tick{At: at} })},
 	}
@@ -166,7 +169,7 @@ func grant(path []moment, i int, app string) (end time.Duration, ok bool) {
 func kills(path []moment, i int, app string) bool {
 	m := path[i]
 	switch m.name {
-	case "sign-in", "sign-out", "stop", "pause":
+	case "sign-in", "sign-out", "stop", "pause", "start-paused":
 		return true
 	case "firewall-worse", "revoked-a":
 		return app == "a"
@@ -321,7 +324,7 @@ func copyDeep(s State) State {
 		}
 		s.Apps[id] = a
 	}
-	s.Checks, s.Forecast = slices.Clone(s.Checks), slices.Clone(s.Forecast)
+	s.Checks, s.Needs, s.Forecast = slices.Clone(s.Checks), maps.Clone(s.Needs), slices.Clone(s.Forecast)
 	if s.Flight != nil {
 		f := *s.Flight
 		f.Gens = maps.Clone(f.Gens)

@@ -20,6 +20,7 @@ type State struct {
 	Apps     map[string]App // by application id: those this person may want
 	Verdict  api.Tier
 	Checks   []api.Check
+	Needs    map[string]Needs // by application id; one that is missing was not told
 	Forecast []api.Forecast
 
 	Online      bool       // the last attempt to ask the broker got an answer, or none was made yet

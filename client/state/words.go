@@ -17,6 +17,9 @@ type SignedIn struct {
 	Person    api.Person
 	KnownApps []api.AppInfo // applications this person had before
 	Ends      time.Duration // boot time of the session's end; 0: not known
+	// Pause is set if the session was paused when the agent ended: then nothing
+	// of it is wanted before that pause is over.
+	Pause *Paused
 }
 
 // SignedOut: the person signed out, or the session turned out to be over.

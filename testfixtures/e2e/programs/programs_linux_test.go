@@ -86,6 +86,12 @@ func (l *testLog) Write(p []byte) (int, error) {
 // newWorld starts the broker's side and prepares an agent, not yet started.
 func newWorld(t *testing.T) *rig {
 	t.Helper()
+	return newWorldOf(t, policy)
+}
+
+// newWorldOf is newWorld with a policy of its own.
+func newWorldOf(t *testing.T, policy string) *rig {
+	t.Helper()
 	bin, err := built()
 	if err != nil {
 		t.Fatal(err)
