@@ -134,7 +134,8 @@ func (c *Collector) build(cfg Config, sources []source) *Collector {
 func label(name, version string) string { return fact.Clip(name + "@" + version) }
 
 // Read runs every collector once, side by side, each within its own deadline,
-// and returns the new report.
+// and returns the new report. Who leaves before, by the context, gets the last
+// values of what has not answered by then.
 func (c *Collector) Read(ctx context.Context) fact.Report {
 	report, _ := c.reread(ctx, c.slots)
 	return report
@@ -142,7 +143,9 @@ func (c *Collector) Read(ctx context.Context) fact.Report {
 
 // Reread runs only the named signals' collectors again; the others keep their
 // last values. It returns the whole new report and what moved since the one
-// before, worse facts first. Names of no signal are ignored.
+// before, worse facts first. Names of no signal are ignored. A collector whose
+// caller leaves before it has answered goes on within its deadline; what it
+// found counts, and has moved, with the next call of Reread, Read or Expire.
 func (c *Collector) Reread(ctx context.Context, signals ...string) (fact.Report, []fact.Change) {
 	var chosen []*slot
 	for _, s := range c.slots {
@@ -182,6 +185,7 @@ func (c *Collector) Expire() (fact.Report, []fact.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.report()
+	c.takeLeftovers()
 	now := c.clock.Boot()
 	for name, k := range c.kept {
 		c.kept[name] = k.expire(now)
@@ -209,27 +213,47 @@ func (c *Collector) NextExpiry() (time.Duration, bool) {
 // answers over in one step.
 func (c *Collector) reread(ctx context.Context, chosen []*slot) (fact.Report, []fact.Change) {
 	answers := make([]answer, len(chosen))
+	came := make([]bool, len(chosen))
 	var wg sync.WaitGroup
 	for i, s := range chosen {
-		wg.Go(func() { answers[i] = s.read(ctx) })
+		wg.Go(func() { answers[i], came[i] = s.read(ctx) })
 	}
 	wg.Wait()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := c.report()
-	for _, a := range answers {
-		last := c.kept[a.signal.Name]
-		if a.began < last.began { // a later run has answered already
-			continue
-		}
-		c.kept[a.signal.Name] = last.take(a, c.clock.Boot())
-		if a.inputs.Any() {
-			c.inputs[a.signal.Name] = a.inputs
+	c.takeLeftovers()
+	for i, a := range answers {
+		if came[i] {
+			c.take(a)
 		}
 	}
 	after := c.report()
 	return after, fact.Compare(before, after)
+}
+
+// take takes an answer over. The caller holds mu.
+func (c *Collector) take(a answer) {
+	last := c.kept[a.signal.Name]
+	if a.began < last.began { // a later run has answered already
+		return
+	}
+	c.kept[a.signal.Name] = last.take(a, c.clock.Boot())
+	if a.inputs.Any() {
+		c.inputs[a.signal.Name] = a.inputs
+	}
+}
+
+// takeLeftovers takes over what came after its callers had left. It happens
+// only where somebody is told what moved: that something got worse must not
+// get lost between two who ask. The caller holds mu.
+func (c *Collector) takeLeftovers() {
+	for _, s := range c.slots {
+		if a, ok := s.leftover(); ok {
+			c.take(a)
+		}
+	}
 }
 
 // report copies the kept signals in their fixed order. The caller holds mu.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/postern-zt/postern/posture/evidence"
@@ -16,7 +17,10 @@ type slot struct {
 	cfg    Config
 
 	turn chan struct{} // holds one token while a run is in progress; guards hung
-	hung chan struct{} // closed when a run that overstayed ends; nil: none did
+	hung chan struct{} // closed when a collector that overstayed ends; nil: none did
+
+	mu   sync.Mutex
+	left *answer // what came after its caller had gone, until somebody takes it
 }
 
 // answer is a collector's signal, the boot time at which its run began, and
@@ -27,17 +31,75 @@ type answer struct {
 	inputs evidence.Inputs
 }
 
-// read runs the collector within the deadline. A transient failure is retried
+// run is one run of the collector for one caller.
+type run struct {
+	ended  chan struct{} // closed when answer is there
+	answer answer        // guarded by the slot's mu until then
+	over   bool          // guarded by the slot's mu, as is left
+	left   bool          // the caller has gone
+}
+
+// read runs the collector anew and waits for its answer, for as long as the
+// caller's context lasts. A caller who leaves before gets none (false): how
+// patient one is says nothing of the collector, which goes on to its own limit.
+func (s *slot) read(ctx context.Context) (answer, bool) {
+	if ctx.Err() != nil {
+		return answer{}, false
+	}
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return answer{}, false
+	}
+	r := &run{ended: make(chan struct{})}
+	go func() { // ends within the deadline; the turn keeps it the only one
+		defer func() { <-s.turn }()
+		s.end(r, s.within(context.WithoutCancel(ctx)))
+	}()
+	select {
+	case <-r.ended:
+		return r.answer, true
+	case <-ctx.Done():
+		return s.leave(r)
+	}
+}
+
+// end brings a run's answer to its caller or, when that one has gone, keeps it.
+func (s *slot) end(r *run, a answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.answer, r.over = a, true
+	close(r.ended)
+	if r.left {
+		s.left = &a
+	}
+}
+
+// leave is a caller going before the answer is there, or just as it comes.
+func (s *slot) leave(r *run) (answer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.left = true
+	return r.answer, r.over
+}
+
+// leftover takes the answer that nobody waited for, if there is one.
+func (s *slot) leftover() (answer, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left == nil {
+		return answer{}, false
+	}
+	a := *s.left
+	s.left = nil
+	return a, true
+}
+
+// within runs the collector within the deadline. A transient failure is retried
 // once at once; the first try has half of the deadline, so that both fit. A
 // collector that does not come back is left alone: until it ends, every
 // reading counts as a timeout, and nothing is started on top of it.
-func (s *slot) read(ctx context.Context) answer {
-	select {
-	case s.turn <- struct{}{}:
-		defer func() { <-s.turn }()
-	case <-ctx.Done():
-		return answer{signal: s.failure(fact.ReasonTimeout), began: s.cfg.Clock.Boot()}
-	}
+func (s *slot) within(ctx context.Context) answer {
 	ctx, cancel := context.WithTimeout(ctx, s.cfg.Deadline)
 	defer cancel()
 	a := s.try(ctx, s.cfg.Deadline/2)
@@ -48,7 +110,8 @@ func (s *slot) read(ctx context.Context) answer {
 }
 
 // try runs the collector once. The collector is told to give up after
-// patience; try itself waits for as long as ctx lasts.
+// patience; try itself waits for as long as ctx lasts, which is the
+// collector's own limit and not a caller's.
 func (s *slot) try(ctx context.Context, patience time.Duration) answer {
 	began := s.cfg.Clock.Boot()
 	if s.stillHung() {

@@ -185,3 +185,156 @@ func TestBuiltInCollectorsOnAnEmptyMachine(t *testing.T) {
 		})
 	}
 }
+
+// A caller who has no time leaves; the collector, which has, is not taken for
+// one that hangs, and what it found is there for the next.
+func TestImpatientCallerJustLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		l.Read(t.Context())
+		l.fire.set(func(ctx context.Context, run int) fact.Signal {
+			select {
+			case <-time.After(300 * time.Millisecond):
+				return filter(day, run != 2)
+			case <-ctx.Done():
+				return failed(fact.SignalFirewall, fact.ReasonTimeout)
+			}
+		})
+		began := time.Now()
+		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		report, changes := l.Reread(short, fact.SignalFirewall)
+		if took := time.Since(began); took != 100*time.Millisecond || len(changes) != 0 {
+			t.Errorf("who has 100 ms waited for %v and was told of %v", took, changes)
+		}
+		if s := signal(t, report, fact.SignalFirewall); s.State != fact.Observed || !s.ObservedAt.Equal(day) {
+			t.Errorf("who left early is told %+v", s)
+		}
+		// The next comes while it still reads: it waits for its turn and reads anew.
+		report, changes = l.Reread(t.Context(), fact.SignalFirewall)
+		if took := time.Since(began); took != 600*time.Millisecond || l.fire.count() != 3 {
+			t.Errorf("the next took until %v, %d runs", took, l.fire.count())
+		}
+		if s := signal(t, report, fact.SignalFirewall); s.State != fact.Observed || len(changes) != 0 {
+			t.Errorf("the next was told %+v, changes %v", s, changes)
+		}
+	})
+}
+
+// That something got worse is told even if who asked did not wait for it: the
+// next who asks, for whichever signal, hears of it, and once.
+func TestWhatNobodyWaitedForIsTold(t *testing.T) {
+	for name, next := range map[string]func(lab, context.Context) []fact.Change{
+		"reading": func(l lab, ctx context.Context) []fact.Change {
+			_, changes := l.Reread(ctx, fact.SignalEDR)
+			return changes
+		},
+		"reading that leaves early, too": func(l lab, ctx context.Context) []fact.Change {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			_, changes := l.Reread(ctx, fact.SignalFirewall)
+			return changes
+		},
+		"expiry": func(l lab, _ context.Context) []fact.Change {
+			_, changes := l.Expire()
+			return changes
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLab()
+				l.Read(t.Context())
+				l.fire.set(func(context.Context, int) fact.Signal {
+					time.Sleep(300 * time.Millisecond) // deaf, and within its limit
+					return filter(day, false)
+				})
+				short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+				defer cancel()
+				if _, changes := l.Reread(short, fact.SignalFirewall); len(changes) != 0 {
+					t.Errorf("who left early was told of %v", changes)
+				}
+				time.Sleep(time.Second)
+				if s := signal(t, l.Last(), fact.SignalFirewall); !on(s) {
+					t.Error("a change is in the report that nobody was told of")
+				}
+				if got := fact.Worsened(next(l, t.Context())); len(got) != 1 || got[0] != "firewall.enabled" {
+					t.Errorf("worse is %v", got)
+				}
+				if s := signal(t, l.Last(), fact.SignalFirewall); on(s) {
+					t.Error("what was found is not in the report")
+				}
+				if got := next(l, t.Context()); len(got) != 0 {
+					t.Errorf("told again: %v", got)
+				}
+			})
+		})
+	}
+}
+
+func on(s fact.Signal) bool {
+	f, _ := s.Find("", "enabled")
+	v, _ := f.Value.AsBool()
+	return v
+}
+
+// A collector hangs by its own limit only, however long or short the callers
+// have; then nobody waits for it, and its late word counts for nothing.
+func TestHangsByItsOwnLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		l.Read(t.Context())
+		release := make(chan struct{})
+		l.fire.set(func(context.Context, int) fact.Signal {
+			<-release
+			return filter(day, false)
+		})
+		began := time.Now()
+		short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		l.Reread(short, fact.SignalFirewall)
+		l.Reread(t.Context(), fact.SignalFirewall)
+		if took := time.Since(began); took != time.Second || l.fire.count() != 2 {
+			t.Errorf("it was known to hang after %v, %d runs", took, l.fire.count())
+		}
+		l.fire.answer(filter(day, true))
+		close(release)
+		synctest.Wait()
+		if _, changes := l.Reread(t.Context(), fact.SignalFirewall); len(changes) != 0 || l.fire.count() != 3 {
+			t.Errorf("after it came back, %d runs, changes %v", l.fire.count(), changes)
+		}
+	})
+}
+
+// Callers of every patience at once: no run beside another, nobody waits longer
+// than they wanted, and the last word is the newest reading.
+func TestCallersOfEveryPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		var at, most atomic.Int32
+		l.fire.set(func(ctx context.Context, run int) fact.Signal {
+			most.Store(max(most.Load(), at.Add(1)))
+			defer at.Add(-1)
+			time.Sleep(time.Duration(run%7) * 50 * time.Millisecond)
+			return filter(day, run%2 == 0)
+		})
+		var wg sync.WaitGroup
+		for i := range 40 {
+			wg.Go(func() {
+				patience := time.Duration(i) * 25 * time.Millisecond
+				ctx, cancel := context.WithTimeout(t.Context(), patience)
+				defer cancel()
+				began := time.Now()
+				l.Reread(ctx, fact.SignalFirewall)
+				if took := time.Since(began); took > patience {
+					t.Errorf("who has %v waited for %v", patience, took)
+				}
+			})
+		}
+		wg.Wait()
+		l.fire.answer(filter(day, true))
+		report, _ := l.Reread(t.Context(), fact.SignalFirewall)
+		if s := signal(t, report, fact.SignalFirewall); !on(s) || most.Load() != 1 {
+			t.Errorf("%d runs at a time; the end is %+v", most.Load(), s)
+		}
+	})
+}
