@@ -45,23 +45,69 @@ type explaining struct {
 	e Explanation
 }
 
-// needs lists what is not met of what the application needs, by its reasons,
-// and the checks that pass. The broker tells reasons only, so that which of the
-// passing checks belong to this application is not known.
+// needs lists what the application asks for. A broker that does not tell that
+// tells the reasons only: then which of the passing checks belong to this
+// application is not known.
 func (x *explaining) needs() {
-	for _, r := range x.e.App.Why {
-		if x.e.App.Good || r.Code == state.CausePaused {
-			continue
-		}
+	i := slices.IndexFunc(x.st.Apps, func(a localapi.App) bool { return plain(a.ID, maxName) == x.e.App.ID })
+	if list, told := x.maker.needs(x.st.Apps[i]); told {
+		x.told(list)
+		return
+	}
+	for _, r := range x.reasons() {
 		x.unmet(r)
 	}
 	for _, c := range x.st.Posture.Checks {
-		if c.Outcome == pass && len(x.e.Met) < maxFaults {
-			x.e.Met = append(x.e.Met, Need{Code: plain(c.Code, maxCode), Name: x.checkName(c), Outcome: pass, Says: x.w.Explain.Met})
+		if c.Outcome == pass && !x.e.App.NotMine && len(x.e.Met) < maxFaults {
+			x.e.Met = append(x.e.Met, Need{Code: plain(c.Code, maxCode), Name: x.checkName(c), Outcome: pass, State: NeedMet, Says: x.w.Explain.Met})
 		}
 	}
 	if len(x.e.Met) > 0 {
 		x.e.Note = x.w.Explain.WhichApply
+	}
+}
+
+// reasons are those that something helps against.
+func (x *explaining) reasons() []Reason {
+	if x.e.App.Good {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(x.e.App.Why), func(r Reason) bool { return r.Code == state.CausePaused })
+}
+
+// told sorts what the broker tells of the application, and adds the reasons
+// that are none of it, such as a gateway that is away.
+func (x *explaining) told(list []Need) {
+	x.e.Told = true
+	for _, n := range list {
+		switch n.State {
+		case NeedMet, NeedLetThrough:
+			x.e.Met = append(x.e.Met, n)
+		case NeedComing, NeedReported:
+			x.e.Later = append(x.e.Later, n)
+		default:
+			x.e.Unmet = append(x.e.Unmet, n)
+		}
+		if n.Outcome != pass && n.State != NeedChanged {
+			x.do(n.Fix)
+		}
+	}
+	for _, r := range x.reasons() {
+		if !slices.ContainsFunc(x.e.Unmet, func(n Need) bool { return n.Code == r.Code }) {
+			x.unmet(r)
+		}
+	}
+	switch {
+	case x.away():
+		x.e.Note = x.w.Explain.AsOf
+	case len(list) == 0:
+		x.e.Note = x.w.Explain.Nothing
+	}
+}
+
+func (x *explaining) do(f Fix) {
+	if f != (Fix{}) && !slices.Contains(x.e.Do, f) {
+		x.e.Do = append(x.e.Do, f)
 	}
 }
 
@@ -72,20 +118,18 @@ func (x *explaining) unmet(r Reason) {
 		if f.Check == "" || f.Code != r.Code {
 			continue
 		}
-		n := Need{Code: f.Code, Name: f.Check, Outcome: "fail", Says: x.w.Explain.Unmet, Why: f.Why}
+		n := Need{Code: f.Code, Name: f.Check, Outcome: fail, State: NeedUnmet, Says: x.w.Explain.Unmet, Why: f.Why, Fix: f.Fix}
 		if f.Unknown {
-			n.Outcome, n.Says = unknown, x.w.Explain.Unsure
+			n.Outcome, n.State, n.Says = unknown, NeedUnsure, x.w.Explain.Unsure
 		} else if f.Title != Fill(x.w.Fault.NotMet, "name", f.Check) {
 			n.Why = append([]string{sentence(f.Title)}, f.Why...)
 		}
 		x.e.Unmet, found = append(x.e.Unmet, n), true
 	}
 	if !found {
-		x.e.Unmet = append(x.e.Unmet, Need{Code: r.Code, Name: strings.TrimSuffix(r.Text, "."), Outcome: "fail", Says: x.w.Explain.Unmet})
+		x.e.Unmet = append(x.e.Unmet, Need{Code: r.Code, Name: strings.TrimSuffix(r.Text, "."), Outcome: fail, State: NeedUnmet, Says: x.w.Explain.Unmet, Fix: r.Fix})
 	}
-	if r.Fix != (Fix{}) && !slices.Contains(x.e.Do, r.Fix) {
-		x.e.Do = append(x.e.Do, r.Fix)
-	}
+	x.do(r.Fix)
 }
 
 func (x *explaining) says() {

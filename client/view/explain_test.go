@@ -23,11 +23,11 @@ func TestExplain(t *testing.T) {
 	if !e.Known || e.Says != "Payroll is closed: the system disk is not encrypted." || e.Since != "Closed since today 12:00" {
 		t.Errorf("%+v", e)
 	}
-	want := Need{Code: "org/disk", Name: "disk encrypted", Outcome: "fail", Says: "not met", Why: []string{"The system disk is not encrypted."}}
+	want := Need{Code: "org/disk", Name: "disk encrypted", Outcome: "fail", State: NeedUnmet, Says: "not met", Why: []string{"The system disk is not encrypted."}, Fix: Fix{"Call 4711.", "disk-encryption"}}
 	if len(e.Unmet) != 1 || fmt.Sprint(e.Unmet[0]) != fmt.Sprint(want) {
 		t.Errorf("unmet %+v", e.Unmet)
 	}
-	if len(e.Met) != 1 || e.Met[0].Name != "second edr runs" || e.Note == "" {
+	if e.Told || len(e.Met) != 1 || e.Met[0].Name != "second edr runs" || e.Note == "" {
 		t.Errorf("met %+v %q", e.Met, e.Note)
 	}
 	if !slices.Equal(e.Do, []Fix{{"Call 4711.", "disk-encryption"}}) || len(e.Next) != 1 || !strings.Contains(e.Next[0], "by itself") {
@@ -65,7 +65,7 @@ func TestExplainOtherStates(t *testing.T) {
 		t.Errorf("paused: %+v", e)
 	}
 	in = inputOf(func(s *localapi.Status) { deny(s, []string{"not-in-group"}, "wiki") })
-	if e := Explain(in, "wiki"); e.Says != "Wiki is not meant for you." || len(e.Do) != 1 {
+	if e := Explain(in, "wiki"); e.Says != "Wiki is not meant for you." || len(e.Do) != 1 || len(e.Met) != 0 || e.Note != "" {
 		t.Errorf("not for them: %+v", e)
 	}
 	in.Trouble = NotRunning
@@ -132,7 +132,7 @@ func TestSent(t *testing.T) {
 		}
 	}
 	want := []string{"This device/Software: Postern 1.4.0", "This device/Device key: in the TPM", "This device/Applications wanted: Wiki", "This device/Serial number: as a fingerprint only",
-		"Disk encryption/System disk: The system disk is not encrypted.", "Disk encryption/Protection of the system disk: The system disk is not protected: whoever takes it can read it.",
+		"Disk encryption/System disk: not encrypted", "Disk encryption/Protection of the system disk: The system disk is not protected: whoever takes it can read it.",
 		"Screen lock/Dark after: 5 minutes"}
 	if !slices.Equal(lines, want) {
 		t.Errorf("got %q\nwant %q", lines, want)

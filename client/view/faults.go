@@ -13,6 +13,7 @@ import (
 // Outcomes of checks (broker/api).
 const (
 	pass    = "pass"
+	fail    = "fail"
 	unknown = "unknown"
 )
 
@@ -196,7 +197,7 @@ func (m *maker) advice() []Fault {
 		if a.Unknown {
 			a.Title, a.Why = strings.TrimSuffix(m.ofSignal(f), "."), nil
 		}
-		a.Code = f.signal
+		a.Code = plain(f.signal, maxCode)
 		if len(f.Facts) > 0 {
 			a.Code = plain(f.Facts[0], maxCode)
 		}

@@ -126,6 +126,7 @@ func shown(t *testing.T, seed uint64) {
 	in := randomInput(seed)
 	v := New(in)
 	plainly(t, "view", v)
+	plainly(t, "needs", Needs(in))
 	plainly(t, "explanation", Explain(in, pick(rand.New(rand.NewPCG(seed, 2)))))
 	if len(in.Status.Apps) > 0 {
 		plainly(t, "explanation", Explain(in, in.Status.Apps[0].ID))
@@ -224,6 +225,7 @@ func FuzzNew(f *testing.F) {
 // FuzzStatus reads statuses as they come over the socket.
 func FuzzStatus(f *testing.F) {
 	f.Add([]byte(`{"state":"compliant","user":{"sub":"a"},"apps":[{"id":"wiki","state":"ready"}]}`), "de")
+	f.Add([]byte(`{"state":"limited","user":{"sub":"a"},"posture":{"checks":[{"code":"org/x","name":"x","outcome":"pass","from":"2026-12-01T00:00:00Z","parts":[{"outcome":"pass","one_of":[{"outcome":"fail","reads":["edr[*].running"]},{"outcome":"pass","reads":["key"]}]}]}]},"apps":[{"id":"wiki","state":"ready","needs":{"checks":["x"],"conditions":[{"code":"sign-in-too-weak","outcome":"pass"}]}}]}`), "de")
 	f.Add([]byte(`{"state":"limited","user":{},"posture":{"checks":[{"code":"org/x","outcome":"fail","enforced":true,"remedy":{"target":"updates"}}]}}`), "")
 	f.Fuzz(func(t *testing.T, data []byte, language string) {
 		in := Input{Now: noon(), System: "linux", Language: language, HasPage: func(string) bool { return true }}
@@ -232,6 +234,9 @@ func FuzzStatus(f *testing.F) {
 		}
 		v := New(in)
 		plainly(t, "view", v)
+		for _, a := range v.Apps[:min(len(v.Apps), 3)] {
+			plainly(t, "explanation", Explain(in, a.ID))
+		}
 		sound(t, in, v)
 	})
 }

@@ -79,20 +79,54 @@ func (m *maker) ofDevice(c attest.Claims) Part {
 
 func (m *maker) part(s fact.Signal) Part {
 	p := Part{Name: plain(s.Name, maxName), Title: m.title(s.Name)}
-	if len(s.Facts) == 0 || !s.State.Usable() {
-		if text := m.stateSays(s.State, s.Reason); text != "" {
-			p.Lines = append(p.Lines, Row{Name: p.Title, Value: text})
-		}
+	if text := m.ofAll(s); text != "" {
+		p.Lines = append(p.Lines, Row{Name: p.Title, Value: text})
 	}
+	var open gaps
 	for i, f := range s.Facts {
 		if i == maxLines {
-			p.Lines = append(p.Lines, Row{Name: "…", Value: m.w.Sent.More.Of(len(s.Facts) - i)})
-			break
+			p.Lines = append(append(p.Lines, m.told(open)...), Row{Name: "…", Value: m.w.Sent.More.Of(len(s.Facts) - i)})
+			return p
 		}
-		p.Lines = append(p.Lines, Row{ID: plain(fact.Address(s.Name, f.Key, f.Field), maxSentence),
-			Name: placeOf(s, f) + m.label(s.Name, f.Key, f.Field), Value: m.factSays(s, f)})
+		if i > 0 && s.Facts[i-1].Key != f.Key {
+			p.Lines, open = append(p.Lines, m.told(open)...), nil
+		}
+		line := Row{ID: plain(fact.Address(s.Name, f.Key, f.Field), maxSentence), Name: m.label(s.Name, f.Key, f.Field), Value: m.factSays(s, f)}
+		switch why := m.gap(s, f); {
+		case namesItself(s, i):
+		case why != "":
+			open.add(why, m.place(s, f), s.StateOf(f) == fact.Absent, line)
+		default:
+			line.Name = m.place(s, f) + line.Name
+			p.Lines = append(p.Lines, line)
+		}
 	}
+	p.Lines = append(p.Lines, m.told(open)...)
 	return p
+}
+
+// ofAll is what is to be said of a signal as a whole, "" when its facts say it.
+func (m *maker) ofAll(s fact.Signal) string {
+	text := m.stateSays(s.State, s.Reason)
+	switch {
+	case len(s.Facts) == 0 && s.Name == fact.SignalCustom && s.State == fact.Absent:
+		return valuesIn(m.w.Language).NothingAsked
+	case len(s.Facts) == 0:
+		return text
+	case s.State.Usable() || slices.ContainsFunc(s.Facts, func(f fact.Fact) bool { return m.factSays(s, f) == text }):
+		return ""
+	}
+	return text
+}
+
+// namesItself reports whether the fact is the name of a list entry, which
+// stands before every other line of it.
+func namesItself(s fact.Signal, i int) bool {
+	f := s.Facts[i]
+	if f.Key == "" || f.Field != "name" || !s.StateOf(f).Usable() {
+		return false
+	}
+	return i > 0 && s.Facts[i-1].Key == f.Key || i+1 < len(s.Facts) && s.Facts[i+1].Key == f.Key
 }
 
 // stateSays is why something was not observed, "" for what was.
@@ -106,59 +140,25 @@ func (m *maker) stateSays(state fact.State, why fact.Reason) string {
 	case fact.Conflict:
 		return w.TwoWays
 	}
-	reason := m.w.Fault.NotRead
-	if why != "" {
-		reason = m.because(string(why), nil).Text
-	}
-	return Fill(w.NotKnown, "why", m.w.fragment(reason))
+	return Fill(w.NotKnown, "why", m.whyUnknown(why))
 }
 
 func (m *maker) factSays(s fact.Signal, f fact.Fact) string {
-	why := f.Reason
-	if why == "" {
-		why = s.Reason
-	}
-	if text := m.stateSays(s.StateOf(f), why); text != "" {
+	if text := m.stateSays(s.StateOf(f), whyOf(s, f)); text != "" {
 		return text
 	}
-	if found, ok := m.texts.FindingOf(fact.Address(s.Name, f.Key, f.Field)); ok {
-		if found.IsBad(f.Value) {
-			return found.Bad
-		}
-		return found.Good
-	}
-	d, _ := fact.Lookup(s.Name, f.Field, f.Key != "")
-	switch {
-	case d.Kind == fact.Boolean:
-		if yes, _ := f.Value.AsBool(); yes {
-			return m.w.Sent.Yes
-		}
-		return m.w.Sent.No
-	case d.Kind == fact.Timestamp:
-		if t, ok := f.Value.AsTime(); ok {
-			return m.d.moment(t)
-		}
-	case d.Kind == fact.Duration:
-		if t, ok := f.Value.AsDuration(); ok {
-			return m.length(t)
+	address := fact.Address(s.Name, f.Key, f.Field)
+	// Of yes and no, a sentence tells more; a word of a list tells more than
+	// whether it is a good one.
+	if _, ok := f.Value.AsBool(); ok {
+		if found, ok := m.texts.FindingOf(address); ok {
+			if found.IsBad(f.Value) {
+				return found.Bad
+			}
+			return found.Good
 		}
 	}
-	word := plain(f.Value.String(), fact.MaxString)
-	if name, ok := systems[word]; ok {
-		return name
-	}
-	return word
-}
-
-// systems are the kinds of system as people call them.
-var systems = map[string]string{fact.OSLinux: "Linux", fact.OSWindows: "Windows", fact.OSMac: "macOS"}
-
-// length is a length of time in words.
-func (m *maker) length(t time.Duration) string {
-	if t%time.Minute == 0 && t > 0 {
-		return m.w.Sent.Minutes.Of(int(t / time.Minute))
-	}
-	return m.w.Sent.Seconds.Of(int(t / time.Second))
+	return m.value(address, f.Value)
 }
 
 // Reread says in words that, and what of it, the machine was read again.
@@ -221,7 +221,9 @@ func (m *maker) labels(addresses []string) []string {
 			continue
 		}
 		name := m.label(signal, key, field)
-		if key != "" {
+		if word, ok := m.texts.KeyOf(signal, key); ok {
+			name = word + ": " + name
+		} else if key != "" {
 			name = strings.TrimSuffix(plain(key, maxName), ":") + ": " + name
 		}
 		if !slices.Contains(out, name) {

@@ -161,21 +161,53 @@ type Explanation struct {
 	Known bool   // false: there is no such application; Says tells it
 	Says  string // one sentence: "Payroll is closed: …"
 	Since string // "Closed since today 14:02", "" when it is not known
+	Told  bool   // Unmet, Met and Later are all that it asks for, and nothing else
 	Unmet []Need // what this application needs and does not have
-	Met   []Need // checks of this computer that pass
-	Note  string // what is not known about Unmet and Met, or ""
+	Met   []Need // what it needs and has; unless Told, every check of this computer that passes
+	Later []Need // what does not decide yet, or never: see their State
+	Note  string // what is not known about them, or ""
 	Next  []string
 	Do    []Fix // what the person can do; empty: nothing is known, or needed
+}
+
+// Asked is what one application asks for.
+type Asked struct {
+	App   string // its id
+	Told  bool   // Needs is all of it; else the broker does not tell, and nothing is known
+	Needs []Need // in the broker's order
 }
 
 // Need is one requirement.
 type Need struct {
 	Code    string
-	Name    string // the administrator's name of the check, or the catalogue's sentence
+	Name    string // the administrator's name of the check, or our words
+	Outcome string // pass, fail, unknown
+	State   string // one of the Need… words
+	Says    string // the state in words: "met", "from 1 December · not met"
+	When    string // "from 1 December", of what is coming; "" for what decides now
+	From    time.Time
+	Why     []string
+	Parts   []NeedPart // what it looks at, where the broker tells it
+	Fix     Fix
+}
+
+// NeedPart is one of the things that a requirement asks for; all must hold.
+type NeedPart struct {
 	Outcome string // pass, fail, unknown
 	Says    string // the outcome in words
-	Why     []string
+	Text    string // "Disk encryption: System disk"
 }
+
+// States of requirements.
+const (
+	NeedMet        = "met"
+	NeedUnmet      = "not_met"
+	NeedUnsure     = "unknown"     // a fact it needs is not known, and so it closes
+	NeedLetThrough = "let_through" // a fact it needs is not known, and it closes nothing for that
+	NeedChanged    = "changed"     // what it looks at got worse; the broker has not judged it again
+	NeedComing     = "coming"      // it begins to decide at From
+	NeedReported   = "reported"    // it only reports
+)
 
 // Event is one thing that happened, in words.
 type Event struct {

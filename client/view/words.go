@@ -110,6 +110,20 @@ type explainWords struct {
 	NextPause          string // {when}
 	NextRenew          string
 	NextAsk            string
+
+	LetThrough, NotJudged   string
+	OnlyReported            string
+	Later                   string // {when}, {state}
+	AsOf, Nothing           string
+	NeedKey, NeedSignIn     string
+	NeedRecent, NeedOther   string
+	OneOf, Together         string // {list}
+	Choice                  string // {what}, {state}
+	Fact                    string // {signal}, {fact}
+	ReadsKey, ReadsHardware string
+	ReadsPerson             string
+	ReadsNetwork, ReadsTime string
+	ReadsOther              string
 }
 
 type eventWords struct {

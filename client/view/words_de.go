@@ -68,6 +68,15 @@ func german() *words {
 			NextPause: "Sie öffnet sich von selbst {when}, oder sobald Sie fortsetzen.",
 			NextRenew: "Sie bleibt offen, solange dieser Computer die Anforderungen erfüllt; der Broker bestätigt das immer wieder.",
 			NextAsk:   "Sie öffnet sich, wenn Ihre Administration das ändert.",
+
+			LetThrough: "konnte nicht geprüft werden, wird durchgelassen", NotJudged: "verändert, noch nicht neu beurteilt",
+			OnlyReported: "wird nur gemeldet", Later: "{when} · {state}",
+			AsOf: "So hat der Broker es zuletzt beurteilt.", Nothing: "Diese Anwendung verlangt nichts von diesem Computer.",
+			NeedKey: "Geräteschlüssel in Hardware, dem Broker bewiesen", NeedSignIn: "Die Art der Anmeldung, die sie verlangt",
+			NeedRecent: "Ein aktueller Blick auf diesen Computer", NeedOther: "Etwas, das diese Version nicht kennt",
+			OneOf: "eines davon genügt: {list}", Together: "{list} (zusammen betrachtet)", Choice: "{what} ({state})", Fact: "{signal}: {fact}",
+			ReadsKey: "Geräteschlüssel", ReadsHardware: "Welcher Computer das ist", ReadsPerson: "Wer Sie sind", ReadsNetwork: "Von wo Sie sich verbinden",
+			ReadsTime: "Datum und Uhrzeit", ReadsOther: "etwas, das diese Version nicht kennt",
 		},
 		Event: eventWords{
 			Started: "Der Agent ist gestartet", SignedIn: "Sie haben sich angemeldet", SignedOut: "Abgemeldet", SignedOutWhy: "Abgemeldet: {why}",

@@ -70,6 +70,15 @@ func english() *words {
 			NextPause: "It opens by itself {when}, or as soon as you resume.",
 			NextRenew: "It stays open as long as this computer meets the requirements; the broker confirms that again and again.",
 			NextAsk:   "It opens when your administrator changes this.",
+
+			LetThrough: "could not be checked, let through", NotJudged: "changed, not judged again yet",
+			OnlyReported: "only reported", Later: "{when} · {state}",
+			AsOf: "This is how the broker last judged it.", Nothing: "This application asks for nothing of this computer.",
+			NeedKey: "Device key in hardware, proven to the broker", NeedSignIn: "The kind of sign-in that it asks for",
+			NeedRecent: "A recent look at this computer", NeedOther: "Something that this version does not know",
+			OneOf: "one of these is enough: {list}", Together: "{list} (looked at together)", Choice: "{what} ({state})", Fact: "{signal}: {fact}",
+			ReadsKey: "Device key", ReadsHardware: "Which computer this is", ReadsPerson: "Who you are", ReadsNetwork: "Where you connect from",
+			ReadsTime: "Date and time", ReadsOther: "something that this version does not know",
 		},
 		Event: eventWords{
 			Started: "The agent started", SignedIn: "You signed in", SignedOut: "Signed out", SignedOutWhy: "Signed out: {why}",

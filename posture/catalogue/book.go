@@ -34,6 +34,7 @@ type book struct {
 	findings []Finding // in the order of the file
 	byFact   map[place]int
 	titles   map[string]string // by signal
+	lexicon                    // what values are called
 }
 
 // place is a fact's address without the key of its list entry.
@@ -58,11 +59,13 @@ func load() shelf {
 	if err := json.Unmarshal(allTitles, &titles); err != nil {
 		s.err = fmt.Errorf("titles of signals: %w", err)
 	}
+	words, err := lexicons(allWords)
+	s.err = errors.Join(s.err, err)
 	for _, f := range []struct {
 		language          string
 		entries, findings []byte
 	}{{English, englishEntries, englishFindings}, {German, germanEntries, germanFindings}} {
-		b := &book{language: f.language, titles: map[string]string{}}
+		b := &book{language: f.language, titles: map[string]string{}, lexicon: words[f.language]}
 		if err := b.parse(f.entries, f.findings); err != nil {
 			s.err = errors.Join(s.err, fmt.Errorf("catalogue in %s: %w", f.language, err))
 		}

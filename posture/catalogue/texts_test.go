@@ -307,3 +307,45 @@ func TestTitles(t *testing.T) {
 		}
 	}
 }
+
+// ownCodes are of the command line alone; every other code is told in the menu
+// and on the status page too, to people who may never have seen a command.
+var ownCodes = []string{"usage", "ambiguous_app", "not-recorded"}
+
+// A hint never speaks to those at the command line alone: where it names a
+// command of ours, it names the menu first, and it knows no options.
+func TestHintsAreRightEverywhere(t *testing.T) {
+	var (
+		command = regexp.MustCompile(`posternd?(?: [a-z]+)? --|postern (?:login|logout|status|resume|pause|apps|open|explain|posture|check|config|help|sent)\b`)
+		menu    = regexp.MustCompile(`Postern menu|Postern-Menü`)
+		typing  = regexp.MustCompile(`[Rr]un the command|[Ff]ühren Sie den Befehl|--socket|posternd --`)
+	)
+	commands := 0
+	for _, p := range pairs(t) {
+		code, _, _ := strings.Cut(p.where, ".fix")
+		if slices.Contains(ownCodes, code) {
+			continue
+		}
+		for _, text := range []string{p.english, p.german} {
+			if found := typing.FindString(text); found != "" {
+				t.Errorf("%s speaks to the command line: %q", p.where, text)
+			}
+			at := command.FindStringIndex(text)
+			if at == nil {
+				continue
+			}
+			commands++
+			if before := menu.FindStringIndex(text); before == nil || before[0] > at[0] {
+				t.Errorf("%s names a command and not the menu first: %q", p.where, text)
+			}
+		}
+	}
+	if commands < 20 {
+		t.Errorf("found only %d commands", commands)
+	}
+	for _, code := range ownCodes {
+		if _, ok := Lookup(code); !ok {
+			t.Errorf("%s is no code", code)
+		}
+	}
+}
