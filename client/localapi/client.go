@@ -82,13 +82,13 @@ func (c *Client) Posture(ctx context.Context) (Reading, error) {
 }
 
 // StartSignIn begins a sign-in that will come back to in.RedirectURI, where the
-// caller must be listening already. An older agent, which refuses FormPost as a
-// key that it does not know, is asked again without.
+// caller must be listening already. An older agent, which refuses FormPost and
+// Switch as keys that it does not know, is asked again without them.
 func (c *Client) StartSignIn(ctx context.Context, in SignInRequest) (SignIn, error) {
 	out, err := call[SignIn](ctx, c, slowCall, http.MethodPost, PathSignIn, in)
 	var no *Refused
-	if in.FormPost && errors.As(err, &no) && no.Code == CodeBadRequest {
-		in.FormPost = false
+	if (in.FormPost || in.Switch) && errors.As(err, &no) && no.Code == CodeBadRequest {
+		in.FormPost, in.Switch = false, false
 		return call[SignIn](ctx, c, slowCall, http.MethodPost, PathSignIn, in)
 	}
 	return out, err

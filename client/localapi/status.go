@@ -134,6 +134,43 @@ type Check struct {
 	Enforced bool     `json:"enforced"` // false: reported only, or not yet in force
 	Remedy   Remedy   `json:"remedy"`
 	Missing  []string `json:"missing"` // addresses of facts that were not known
+	// From is when it begins to decide, RFC 3339, if it does not yet. A check
+	// that is not enforced and has none only reports.
+	From string `json:"from,omitempty"`
+	// Parts are what it asks for, all of them; none when the broker does not
+	// tell.
+	Parts []Part `json:"parts,omitempty"`
+}
+
+// Part is one of the things that a check asks for: what is looked at and how
+// that came out.
+type Part struct {
+	Outcome string `json:"outcome"` // pass, fail, unknown
+	// Reads are addresses of facts, with "*" for the entry of a list, and the
+	// Reads… words of broker/api. Several are looked at together.
+	Reads []string `json:"reads,omitempty"`
+	// OneOf has, in place of Reads, things of which one is enough.
+	OneOf []Choice `json:"one_of,omitempty"`
+}
+
+// Choice is one of several things of which one is enough.
+type Choice struct {
+	Outcome string   `json:"outcome"`
+	Reads   []string `json:"reads"`
+}
+
+// Needs is what an application asks for.
+type Needs struct {
+	// Checks are names of checks of Status.Posture; with none and no
+	// conditions the application asks for nothing of this computer.
+	Checks     []string    `json:"checks"`
+	Conditions []Condition `json:"conditions"`
+}
+
+// Condition is something that an application asks for beside checks.
+type Condition struct {
+	Code    string `json:"code"` // the reason that closes the application where it is not met
+	Outcome string `json:"outcome"`
 }
 
 // Remedy is how to get well again. Target is an id of platform/settings' table.
@@ -159,6 +196,9 @@ type App struct {
 	TunnelPublicKey  string `json:"tunnel_public_key"` // the device's end, base64
 	RxBytes          int64  `json:"rx_bytes"`
 	TxBytes          int64  `json:"tx_bytes"`
+	// Needs is what it asks for, as of the broker's last answer; nil when the
+	// broker does not tell.
+	Needs *Needs `json:"needs,omitempty"`
 }
 
 // Forecast tells what will fail from a moment on.
@@ -199,6 +239,9 @@ func (s Status) Filled() Status {
 	s.Apps = append([]App{}, s.Apps...)
 	for i := range s.Apps {
 		s.Apps[i].Reasons = filled(s.Apps[i].Reasons)
+		if n := s.Apps[i].Needs; n != nil {
+			s.Apps[i].Needs = &Needs{Checks: filled(n.Checks), Conditions: append([]Condition{}, n.Conditions...)}
+		}
 	}
 	return s
 }

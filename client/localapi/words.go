@@ -57,6 +57,10 @@ type SignInRequest struct {
 	// Post Response Mode), which leaves no code in the browser's history. Without
 	// it the answer comes in the address, where a person can copy it.
 	FormPost bool `json:"form_post,omitempty"`
+	// Switch says that the person may want to be somebody else than the provider
+	// remembers: it is to ask who signs in. Whoever is signed in here stays so
+	// until that has worked.
+	Switch bool `json:"switch,omitempty"`
 }
 
 // SignIn is a sign-in under way. Only the user who began it may finish it.

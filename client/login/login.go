@@ -41,6 +41,8 @@ type Flow struct {
 	// which must then be in its address. Otherwise the provider may post it, and
 	// no code stays in the browser's history.
 	ByHand bool
+	// Switch has the provider ask who signs in, although it may remember somebody.
+	Switch bool
 }
 
 // Run signs in and returns the status after it. A sign-in that ends in another
@@ -54,7 +56,7 @@ func (f Flow) Run(ctx context.Context) (localapi.Status, error) {
 		return none, err
 	}
 	defer receiver.Close()
-	begun, err := f.Agent.StartSignIn(ctx, localapi.SignInRequest{RedirectURI: receiver.RedirectURI(), FormPost: !f.ByHand})
+	begun, err := f.Agent.StartSignIn(ctx, localapi.SignInRequest{RedirectURI: receiver.RedirectURI(), FormPost: !f.ByHand, Switch: f.Switch})
 	if err != nil {
 		return none, err
 	}

@@ -17,6 +17,9 @@ func Patience() time.Duration { return providerClient().Timeout }
 // SetPatience makes it another for one device.
 func (s *SignIns) SetPatience(d time.Duration) { s.http.Timeout = d }
 
+// WhoPrompt is the prompt for a provider that announces none.
+func WhoPrompt(issuer string) string { return metadata{}.whoPrompt(issuer) }
+
 // Through puts f between a device and the providers.
 func (s *SignIns) Through(f func(next http.RoundTripper) http.RoundTripper) {
 	s.http.Transport = f(s.http.Transport)

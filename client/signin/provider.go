@@ -82,12 +82,40 @@ type metadata struct {
 	JWKS          string   `json:"jwks_uri"`
 	IssParam      bool     `json:"authorization_response_iss_parameter_supported"`
 	ResponseModes []string `json:"response_modes_supported"`
+	Prompts       []string `json:"prompt_values_supported"`
 }
 
 // posts reports whether the provider posts its answer when it is asked to.
 // Silence means that it does not: the default is query and fragment only.
 func (m metadata) posts(p api.Provider) bool {
 	return p.ResponseMode != api.ResponseQuery && slices.Contains(m.ResponseModes, api.ResponseFormPost)
+}
+
+// Values of prompt (OpenID Connect Core 1.0 section 3.1.2.1).
+const (
+	promptLogin         = "login"
+	promptSelectAccount = "select_account"
+)
+
+// whoPrompt is the prompt that has the provider ask who signs in. A list of
+// accounts is the friendlier way, but many providers refuse a request for one,
+// so it is asked of those alone that announce it (Initiating User Registration
+// via OpenID Connect 1.0 section 4.1) or have it in their manual. A new login is
+// what every provider must know.
+func (m metadata) whoPrompt(issuer string) string {
+	if slices.Contains(m.Prompts, promptSelectAccount) || len(m.Prompts) == 0 && listsAccounts(issuer) {
+		return promptSelectAccount
+	}
+	return promptLogin
+}
+
+// listsAccounts knows two providers that announce no prompt and document this
+// one: Google ("OpenID Connect", authentication URI parameters; login is not
+// among them) and Microsoft ("Microsoft identity platform and OAuth 2.0
+// authorization code flow").
+func listsAccounts(issuer string) bool {
+	u, err := url.Parse(issuer)
+	return err == nil && (u.Host == "accounts.google.com" || u.Host == "login.microsoftonline.com")
 }
 
 // checkRedirect takes only what RFC 8252 section 7.3 allows: a literal

@@ -25,7 +25,7 @@ const (
 )
 
 // back is a return in the address, as where a person pastes it.
-var back = Return{URI: redirect}
+var back = Request{Redirect: redirect}
 
 // policy of a broker that nobody asks here.
 const policy = `version: 1

@@ -103,17 +103,19 @@ func New(jkt string, boot func() time.Duration, now func() time.Time) *SignIns {
 	return &SignIns{jkt: jkt, boot: boot, now: now, http: providerClient(), open: map[string]pending{}}
 }
 
-// Return is how the browser comes back from the provider.
-type Return struct {
-	URI string // where; http on a literal loopback address
+// Request is what the person's process wants of a sign-in.
+type Request struct {
+	Redirect string // where the browser comes back; http on a literal loopback address
 	// FormPost says that the answer may be posted there.
 	FormPost bool
+	// Switch says that the provider is to ask who signs in.
+	Switch bool
 }
 
 // Start asks the provider for its addresses and makes the address to open. A
 // user has one sign-in at a time: a new one takes the place of the one before.
-func (s *SignIns) Start(ctx context.Context, p api.Provider, back Return, owner string) (Started, error) {
-	if err := checkRedirect(back.URI); err != nil {
+func (s *SignIns) Start(ctx context.Context, p api.Provider, in Request, owner string) (Started, error) {
+	if err := checkRedirect(in.Redirect); err != nil {
 		return Started{}, err
 	}
 	if err := checkIssuer(p.Issuer); err != nil {
@@ -134,17 +136,25 @@ func (s *SignIns) Start(ctx context.Context, p api.Provider, back Return, owner 
 			return Started{}, &Error{Code: CodeProvider, Text: "the identity provider names an address that is neither https nor on loopback"}
 		}
 	}
-	w := pending{owner: owner, provider: prv, info: p, redirect: back.URI, state: jws.Random(16), salt: jws.Random(16), verifier: oauth2.GenerateVerifier(), issParam: meta.IssParam, began: s.boot()}
+	w := pending{owner: owner, provider: prv, info: p, redirect: in.Redirect, state: jws.Random(16), salt: jws.Random(16), verifier: oauth2.GenerateVerifier(), issParam: meta.IssParam, began: s.boot()}
 	w.nonce = bind.CommitNonce(s.jkt, p.Issuer, p.ClientID, w.salt)
 	id := jws.Random(16)
 	if !s.keep(id, w) {
 		return Started{}, &Error{Code: CodeBusy, Text: "too many sign-ins are under way; finish or cancel one"}
 	}
+	return Started{ID: id, State: w.state, URL: w.link(in, meta)}, nil
+}
+
+// link is the address that the person's browser opens.
+func (w pending) link(in Request, meta metadata) string {
 	more := []oauth2.AuthCodeOption{oidc.Nonce(w.nonce), oauth2.S256ChallengeOption(w.verifier)}
-	if back.FormPost && meta.posts(p) {
+	if in.FormPost && meta.posts(w.info) {
 		more = append(more, oauth2.SetAuthURLParam("response_mode", api.ResponseFormPost))
 	}
-	return Started{ID: id, State: w.state, URL: w.config().AuthCodeURL(w.state, more...)}, nil
+	if in.Switch {
+		more = append(more, oauth2.SetAuthURLParam("prompt", meta.whoPrompt(w.info.Issuer)))
+	}
+	return w.config().AuthCodeURL(w.state, more...)
 }
 
 // config is of a public client (RFC 6749 section 2.1): its id goes with the

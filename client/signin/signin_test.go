@@ -187,14 +187,14 @@ func TestOneSignInOfAUserAndSoManyInAll(t *testing.T) {
 func TestAddressesThatAreNotSafe(t *testing.T) {
 	w := newWorld(t)
 	for _, to := range []string{"", "x", "https://127.0.0.1:1/", "http://127.0.0.1/", "http://localhost:1/", "http://192.0.2.1:80/", "http://me@127.0.0.1:1/", "http://127.0.0.1.example:1/", "http://127.0.0.1:1/#f", "http://[::2]:1/"} {
-		_, err := w.Start(t.Context(), w.provider, Return{URI: to}, "uid:1")
+		_, err := w.Start(t.Context(), w.provider, Request{Redirect: to}, "uid:1")
 		failed(t, err, CodeMixedUp)
 	}
 	for _, from := range []string{"", "http://idp.example", "http://localhost:1", "ftp://127.0.0.1", "https://", "https://me:pw@idp.example", "//127.0.0.1", "http://10.0.0.1"} {
 		_, err := w.Start(t.Context(), api.Provider{Issuer: from, ClientID: "c"}, back, "uid:1")
 		failed(t, err, CodeProvider)
 	}
-	if _, err := w.Start(t.Context(), w.provider, Return{URI: "http://[::1]:7/callback"}, "uid:1"); err != nil {
+	if _, err := w.Start(t.Context(), w.provider, Request{Redirect: "http://[::1]:7/callback"}, "uid:1"); err != nil {
 		t.Error(err)
 	}
 	for _, member := range []string{"authorization_endpoint", "token_endpoint", "jwks_uri"} {
@@ -229,13 +229,51 @@ func TestWhereTheAnswerIsPosted(t *testing.T) {
 			return map[string]any{"response_modes_supported": tc.modes}
 		}, nil)
 		p.ResponseMode = tc.mode
-		s, err := w.Start(t.Context(), p, Return{URI: redirect, FormPost: tc.may}, "uid:1")
+		s, err := w.Start(t.Context(), p, Request{Redirect: redirect, FormPost: tc.may}, "uid:1")
 		if err != nil {
 			t.Fatal(err)
 		}
 		u, err := url.Parse(s.URL)
 		if got := u.Query().Get("response_mode"); err != nil || got != tc.want {
 			t.Errorf("%+v: asked for %q, %v", tc, got, err)
+		}
+	}
+}
+
+// Who wants to be somebody else is asked by the provider, in a way that it knows.
+func TestSwitchAsksWho(t *testing.T) {
+	w := newWorld(t)
+	for _, tc := range []struct {
+		wanted  bool
+		prompts any
+		want    string
+	}{
+		{wanted: false, prompts: []string{"select_account"}},
+		{wanted: true, prompts: []string{"none", "login", "select_account"}, want: "select_account"},
+		{wanted: true, prompts: []string{"none", "login"}, want: "login"},
+		{wanted: true, want: "login"},
+	} {
+		p := odd(t, func(string) map[string]any {
+			if tc.prompts == nil {
+				return nil
+			}
+			return map[string]any{"prompt_values_supported": tc.prompts}
+		}, nil)
+		s, err := w.Start(t.Context(), p, Request{Redirect: redirect, Switch: tc.wanted}, "uid:1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := url.Parse(s.URL)
+		if got := u.Query().Get("prompt"); err != nil || got != tc.want {
+			t.Errorf("%+v: asked with prompt %q, %v", tc, got, err)
+		}
+	}
+	for issuer, want := range map[string]string{
+		"https://accounts.google.com": "select_account", "https://login.microsoftonline.com/contoso/v2.0": "select_account",
+		"https://accounts.google.com.example": "login", "https://login.example.com": "login",
+	} {
+		if got := WhoPrompt(issuer); got != want {
+			t.Errorf("%s: %s", issuer, got)
 		}
 	}
 }

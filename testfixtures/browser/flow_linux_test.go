@@ -26,6 +26,33 @@ func TestSignIn(t *testing.T) {
 	s.signedIn(l)
 }
 
+// Somebody else signs in where the provider remembers the person before: it
+// asks who, and who is signed in stays so until that has worked.
+func TestSomebodyElse(t *testing.T) {
+	s := newScene(t, "shared")
+	l := s.login("")
+	s.do(ScenarioSignIn, l.URL)
+	s.signedIn(l)
+	again := s.login("")
+	s.shows(s.do(ScenarioOpen, again.URL), "Almost there") // nobody is asked
+	s.signedIn(again)
+
+	given := s.login("", "--switch")
+	s.shows(s.do(ScenarioOpen, given.URL), "User name")
+	if err := given.Interrupt(); err != nil {
+		t.Fatal(err)
+	}
+	s.refused(given, "cancelled")
+	if st, err := s.agent.Status(s.ctx); err != nil || st.User == nil || st.User.Email != "shared@example.test" {
+		t.Errorf("after a change that was given up the user is %+v, %v", st.User, err)
+	}
+
+	other := s.login("", "--switch")
+	s.person = "colleague"
+	s.shows(s.do(ScenarioSignIn, other.URL), "Almost there")
+	s.signedIn(other)
+}
+
 // The tab goes back and forward after a sign-in: the page says that it is over,
 // and nothing is used twice.
 func TestBackAndReload(t *testing.T) {

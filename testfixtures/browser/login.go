@@ -36,9 +36,10 @@ type Ended struct {
 }
 
 // StartLogin begins a sign-in with the command line at path, at the agent that
-// listens on socket, and returns when it has given its link.
-func StartLogin(ctx context.Context, path, socket string) (*Login, error) {
-	return begin(exec.CommandContext(ctx, path, "--socket", socket, "login", "--no-browser", "--json"))
+// listens on socket, with more flags if any, and returns when it has given its
+// link.
+func StartLogin(ctx context.Context, path, socket string, more ...string) (*Login, error) {
+	return begin(exec.CommandContext(ctx, path, append([]string{"--socket", socket, "login", "--no-browser", "--json"}, more...)...))
 }
 
 // begin starts a login and returns when it has given its link.

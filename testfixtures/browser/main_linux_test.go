@@ -66,7 +66,7 @@ func (j *journal) String() string {
 // session.
 func people() map[string]Somebody {
 	out := map[string]Somebody{"denied": {password, "access_denied"}, "broken": {password, "server_error"}}
-	for _, name := range []string{"alice", "wrong", "closed", "cancel", "second", "expired", "late", "restart", "opener", "nobody", "address", "back", "pasted"} {
+	for _, name := range []string{"alice", "wrong", "closed", "cancel", "second", "expired", "late", "restart", "opener", "nobody", "shared", "colleague", "address", "back", "pasted"} {
 		out[name] = Somebody{Password: password}
 	}
 	return out

@@ -44,7 +44,8 @@ class Store {
   async destroy(id) { kept.delete(this.key(id)); }
 
   async revokeByGrantId(grant) {
-    for (const [key, payload] of kept) if (payload.grantId === grant) kept.delete(key);
+    // What was issued goes, not the page on which somebody else signs in.
+    for (const [key, payload] of kept) if (payload.grantId === grant && !key.startsWith('Interaction:')) kept.delete(key);
   }
 }
 

@@ -44,12 +44,12 @@ func newScene(t *testing.T, person string) *scene {
 }
 
 // login begins a sign-in at a socket, "" for the agent's own.
-func (s *scene) login(socket string) *Login {
+func (s *scene) login(socket string, more ...string) *Login {
 	s.Helper()
 	if socket == "" {
 		socket = s.agent.Socket()
 	}
-	l, err := StartLogin(s.ctx, filepath.Join(on.bin, "postern"), socket)
+	l, err := StartLogin(s.ctx, filepath.Join(on.bin, "postern"), socket, more...)
 	if err != nil {
 		s.Fatal(err)
 	}
