@@ -115,7 +115,11 @@ func (a *actor) Posture(context.Context) (localapi.Reading, error) {
 
 func (a *actor) StartSignIn(_ context.Context, _ ipc.Peer, in localapi.SignInRequest) (localapi.SignIn, error) {
 	redirect := in.RedirectURI
-	if err := a.note("start"); err != nil {
+	asked := "start"
+	if in.Switch {
+		asked += " as somebody else"
+	}
+	if err := a.note(asked); err != nil {
 		return localapi.SignIn{}, err
 	}
 	ways := map[string][]url.Values{

@@ -12,13 +12,14 @@ import (
 func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "read this computer again, now",
-		Long:    "Has the agent read this computer again and ask the broker, and shows for each signal when it was read before, when now, and what changed. The exit code is that of: postern status",
-		Example: "postern check && postern open wiki",
-		Args:    noArgs,
+		Long:       "Has the agent read this computer again and ask the broker, and shows for each signal when it was read before, when now, and what changed. The exit code is that of: postern status",
+		Example:    "postern check\npostern check && postern open wiki",
+		SuggestFor: []string{"refresh", "recheck", "rescan", "scan", "reload"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
-			a.progress("Reading this computer …")
+			a.progress(a.said().Status.Reading)
 			k, err := c.Check(ctx)
 			a.progress("")
 			if err != nil {
@@ -49,26 +50,25 @@ func (p *page) proof(v view.Proof) {
 	}
 	p.blank()
 	// A row for each signal; what did not change has no third line.
-	head := []cell{{}}
-	rows := [][]cell{nil}
+	g := grid{lead: 1, columns: []column{{}}}
 	for _, part := range v.Parts {
-		row := []cell{{part.Title, ""}}
-		for i, line := range part.Lines {
-			row = append(row, cell{line.Value, ""})
-			if i+1 == len(head) {
-				head = append(head, cell{line.Name, strong})
+		row := line{cells: []cell{{part.Title, ""}}}
+		for i, l := range part.Lines {
+			row.cells = append(row.cells, cell{l.Value, ""})
+			if i+2 > len(g.columns) {
+				g.columns = append(g.columns, column{head: l.Name, label: l.Name + ":"})
 			}
 		}
-		rows = append(rows, row)
+		g.lines = append(g.lines, row)
 	}
-	rows[0] = head
-	p.table(0, rows)
+	g.columns[len(g.columns)-1].folds = byWords
+	p.grid(g)
 }
 
 // progress says on a terminal what is going on, in a line that the next one
 // replaces; "" takes it away.
 func (a *app) progress(text string) {
 	if moves(a.errTerm, a.getenv) {
-		fmt.Fprint(a.err, "\r"+text+clearLine)
+		fmt.Fprint(a.err, "\r"+fit(a.clean(text), a.widthOf(a.errTerm)-1)+clearLine)
 	}
 }

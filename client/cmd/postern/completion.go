@@ -19,16 +19,13 @@ func (a *app) completionCommand(root *cobra.Command) *cobra.Command {
 		Use: "completion SHELL", Short: "write the completions for bash, zsh, fish or powershell",
 		Long: `Writes what makes the Tab key complete commands, flags and the names of your applications.
 
-bash, with the package bash-completion: postern completion bash > ~/.local/share/bash-completion/completions/postern
-
-zsh: postern completion zsh > "${fpath[1]}/_postern"
-
-fish: postern completion fish > ~/.config/fish/completions/postern.fish
-
-PowerShell, in the profile: postern completion powershell | Out-String | Invoke-Expression`,
+Of the examples the first is for the bash that you are in. The others are for good: bash with the package bash-completion, zsh, fish, and PowerShell, where the line belongs into your profile.`,
 		Example:   completionExample(runtime.GOOS),
 		ValidArgs: shells,
-		Args:      one("a shell: bash, zsh, fish or powershell"),
+		Args: func(c *cobra.Command, args []string) error {
+			w := a.said().Usage
+			return a.one(w.Shells, w.Shells)(c, args)
+		},
 		RunE: a.run(func(_ context.Context, args []string) (int, error) {
 			write := map[string]func() error{
 				"bash":       func() error { return root.GenBashCompletionV2(a.out, true) },
@@ -37,19 +34,25 @@ PowerShell, in the profile: postern completion powershell | Out-String | Invoke-
 				"powershell": func() error { return root.GenPowerShellCompletionWithDesc(a.out) },
 			}[args[0]]
 			if write == nil {
-				return 0, usage("postern completion", "the shells are bash, zsh, fish and powershell")
+				return 0, a.usage("postern completion", a.said().Usage.Shells)
 			}
 			return exitOK, write()
 		}),
 	}
 }
 
-// completionExample is for the shell that most people on that system have.
+const powershell = "postern completion powershell | Out-String | Invoke-Expression"
+
+// completionExample is for the shells that people on that system have.
 func completionExample(system string) string {
 	if system == "windows" {
-		return "postern completion powershell | Out-String | Invoke-Expression"
+		return powershell
 	}
-	return "source <(postern completion bash)"
+	return `source <(postern completion bash)
+postern completion bash > ~/.local/share/bash-completion/completions/postern
+postern completion zsh > "${fpath[1]}/_postern"
+postern completion fish > ~/.config/fish/completions/postern.fish
+` + powershell
 }
 
 // completeApps gives the ids of the applications, with their names. Without an
@@ -66,7 +69,7 @@ func (a *app) completeApps(c *cobra.Command, args []string, _ string) ([]cobra.C
 	}
 	var out []cobra.Completion
 	for _, p := range s.Apps {
-		out = append(out, cobra.CompletionWithDesc(plain(p.ID), plain(p.Name)))
+		out = append(out, cobra.CompletionWithDesc(a.clean(p.ID), a.clean(p.Name)))
 	}
 	return out, cobra.ShellCompDirectiveNoFileComp
 }

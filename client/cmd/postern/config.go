@@ -24,9 +24,10 @@ type effective struct {
 func (a *app) configCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "config", Short: "show the settings, and where each comes from",
-		Long:    "Shows the settings that the agent goes by, and where each comes from. Without an agent the settings file is read by this command, as far as you may: yours if you have one, else the system's. Secrets are not shown.",
-		Example: `postern config --json | jq -r '.settings[] | "\(.name)\t\(.origin)"'`,
-		Args:    noArgs,
+		Long:       "Shows the settings that the agent goes by, and where each comes from. Without an agent the settings file is read by this command, as far as you may: yours if you have one, else the system's. Secrets are not shown.",
+		Example:    "postern config\n" + `postern config --json | jq -r '.settings[] | "\(.name)\t\(.origin)"'`,
+		SuggestFor: []string{"settings", "configuration", "set", "preferences"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
@@ -37,9 +38,9 @@ func (a *app) configCommand() *cobra.Command {
 					return 0, err
 				}
 				if !a.json {
-					a.warn("%s This command reads the settings file itself.", failureOf(err).Message)
+					a.warn("%s", fill(a.said().Config.ReadsItself, "why", a.failureOf(err).Message))
 				}
-				if s, err = settingsHere(); err != nil {
+				if s, err = a.settingsHere(); err != nil {
 					return 0, err
 				}
 			}
@@ -56,7 +57,7 @@ func (a *app) configCommand() *cobra.Command {
 
 // settingsHere reads the settings file that an agent of this user would go by,
 // or the system's if there is none.
-func settingsHere() (effective, error) {
+func (a *app) settingsHere() (effective, error) {
 	set := paths.System()
 	if own, err := paths.User(); err == nil {
 		if _, err := os.Stat(own.Config); !errors.Is(err, fs.ErrNotExist) {
@@ -66,8 +67,9 @@ func settingsHere() (effective, error) {
 	loaded, err := config.Load(set, config.Overrides{})
 	if err != nil {
 		text := strings.ReplaceAll(strings.TrimPrefix(err.Error(), "read settings: "), "\n", " ")
-		return effective{}, &failure{Code: codeSettings, Message: "The settings cannot be read. " + text, exit: exitError,
-			Hint: "Put that right in " + set.Config + ", or ask your administrator."}
+		w := a.said().Config
+		return effective{}, &failure{Code: codeSettings, Message: fill(w.Unreadable, "why", text), exit: exitError,
+			Hint: fill(w.UnreadableHint, "path", set.Config)}
 	}
 	return effective{Reader: byItself, Config: configOf(loaded)}, nil
 }
@@ -87,19 +89,39 @@ func configOf(s config.Settings) localapi.Config {
 }
 
 func (p *page) settings(c localapi.Config) {
-	p.say(0, "Settings file: "+c.File)
+	w := p.words.Config
+	p.say(0, fill(w.File, "path", c.File))
 	p.blank()
-	rows := [][]cell{{{"SETTING", strong}, {"VALUE", strong}, {"ORIGIN", strong}, {"SOURCE", strong}}}
+	g := grid{lead: 2, columns: []column{
+		{head: w.Setting}, {head: w.Value, folds: byWords}, {head: w.Origin, label: w.LabelOrigin}, {head: w.Source, label: w.LabelSource, folds: byWords}}}
 	for _, s := range c.Settings {
-		value := cell{s.Value, ""}
+		value, source := cell{s.Value, ""}, cell{s.Source, faint}
 		if s.Value == "" {
-			value = cell{"(none)", faint}
+			value = cell{w.None, faint}
 		}
-		rows = append(rows, []cell{{s.Name, ""}, value, {s.Origin, ""}, {s.Source, faint}})
+		if s.Source == c.File { // that is said above
+			source.text = ""
+		}
+		g.lines = append(g.lines, line{cells: []cell{{s.Name, ""}, value, {w.origin(s.Origin), ""}, source}})
 	}
-	p.table(0, rows)
-	for _, w := range c.Warnings {
+	g.trim()
+	p.grid(g)
+	for _, warning := range c.Warnings {
 		p.blank()
-		p.mark(0, doubtful, "warning:", w)
+		p.mark(0, doubtful, w.Warning, warning)
 	}
+}
+
+// origin is the word for where a value comes from; a newer agent may know more
+// places.
+func (w configWords) origin(of string) string {
+	switch of {
+	case "managed":
+		return w.Managed
+	case string(config.OriginFile):
+		return w.FromFile
+	case string(config.OriginDefault):
+		return w.Default
+	}
+	return of
 }

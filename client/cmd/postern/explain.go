@@ -12,10 +12,11 @@ import (
 func (a *app) explainCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "explain APP", Short: "say why an application is open or closed, and what to do",
-		Long:              "Says why an application is open or closed, since when, which requirements are met and which are not, and what helps. What a requirement compares with is your organisation's and is not told. Exit codes are those of: postern status",
-		Example:           "postern explain wiki",
+		Long:              "Says why an application is open or closed, since when, what it needs of this computer, what of that is met and what is not, what will be needed from a date on, and what helps. What a requirement compares with is your organisation's and is not told. Exit codes are those of: postern status",
+		Example:           "postern explain wiki\npostern explain wiki --json",
+		SuggestFor:        []string{"why", "reason", "reasons", "blocked"},
 		ValidArgsFunction: a.completeApps,
-		Args:              one("an application; see them with: postern apps"),
+		Args:              a.oneApp,
 		RunE: a.run(func(ctx context.Context, args []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
@@ -24,8 +25,11 @@ func (a *app) explainCommand() *cobra.Command {
 				return 0, err
 			}
 			s = named(s, c)
+			if err := a.session(s); err != nil {
+				return 0, err
+			}
 			in := a.told(ctx, c, s)
-			x, err := pick(view.New(in).Apps, args[0])
+			x, err := a.pick(view.New(in).Apps, args[0])
 			if err != nil {
 				return 0, err
 			}
@@ -59,6 +63,7 @@ func (p *page) explanation(v view.View, e view.Explanation) {
 	}
 	p.needs(e.Unmet)
 	p.needs(e.Met)
+	p.needs(e.Later)
 	if e.Note != "" {
 		p.say(0, e.Note)
 	}
@@ -73,68 +78,26 @@ func (p *page) explanation(v view.View, e view.Explanation) {
 	}
 }
 
-// needs lists requirements with their outcome.
-func (p *page) needs(list []view.Need) {
-	if len(list) == 0 {
-		return
-	}
-	p.blank()
-	rows := make([][]cell, len(list))
-	for i, n := range list {
-		rows[i] = []cell{{n.Says, outcomeColour(n.Outcome)}, {coded(n.Name, n.Code), ""}}
-	}
-	t := p.columns(0, rows)
-	for i, n := range list {
-		t.write(rows[i])
-		for _, why := range n.Why {
-			p.say(t.before, why)
-		}
-	}
-}
-
-func outcomeColour(outcome string) string {
-	switch outcome {
-	case "pass":
-		return good
-	case "fail":
-		return bad
-	}
-	return doubtful
-}
-
 // explanation is what `postern explain --json` writes.
 type explanation struct {
 	App   string   `json:"app"`
 	State string   `json:"state"`
 	Says  string   `json:"says"`
 	Since string   `json:"since"`
+	Told  bool     `json:"told"` // unmet, met and later are all that the application asks for
 	Unmet []need   `json:"unmet"`
 	Met   []need   `json:"met"`
+	Later []need   `json:"later"`
 	Do    []string `json:"do"`
 	Next  []string `json:"next"`
 	Note  string   `json:"note"`
 }
 
-type need struct {
-	Code    string   `json:"code"`
-	Name    string   `json:"name"`
-	Outcome string   `json:"outcome"`
-	Why     []string `json:"why"`
-}
-
 func explanationOf(e view.Explanation) explanation {
 	out := explanation{App: e.App.ID, State: e.App.State, Says: e.Says, Since: e.Since, Note: e.Note,
-		Unmet: needsOf(e.Unmet), Met: needsOf(e.Met), Do: []string{}, Next: append([]string{}, e.Next...)}
+		Told: e.Told, Unmet: needsOf(e.Unmet), Met: needsOf(e.Met), Later: needsOf(e.Later), Do: []string{}, Next: append([]string{}, e.Next...)}
 	for _, f := range e.Do {
 		out.Do = append(out.Do, f.Text)
-	}
-	return out
-}
-
-func needsOf(list []view.Need) []need {
-	out := []need{}
-	for _, n := range list {
-		out = append(out, need{n.Code, n.Name, n.Outcome, append([]string{}, n.Why...)})
 	}
 	return out
 }

@@ -23,6 +23,8 @@ var (
 		{localapi.EnvSocket, "path of the agent's socket, if --socket is not given"},
 		{"NO_COLOR", "no colours, whatever its value"},
 		{"COLUMNS", "how wide lines may be; else as wide as the terminal"},
+		{"ACCESSIBLE", "lists in place of tables, whatever its value, as for a screen reader"},
+		{"LANG, LC_ALL", "the language, English or German, and whether there is more than ASCII"},
 	}
 )
 
@@ -33,7 +35,7 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
 		Use: "help [COMMAND]", Short: "show this, or the help of a command", GroupID: groupRest, DisableFlagsInUseLine: true,
 		Long:    "Shows what there is, or what a command does, with an example.",
-		Example: "postern help login",
+		Example: "postern help login\npostern login --help",
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
 			for _, c := range shown(root) {
@@ -43,13 +45,13 @@ func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
 		},
 		RunE: a.run(func(_ context.Context, args []string) (int, error) {
 			if len(args) > 1 {
-				return 0, usage("postern help", "one command at a time")
+				return 0, a.usage("postern help", a.said().Usage.OneCommand)
 			}
 			c := root
 			if len(args) == 1 {
 				var err error
 				if c, _, err = root.Find(args); err != nil || c == root {
-					return 0, unknownCommand(root, args[0])
+					return 0, a.unknownCommand(root, args[0])
 				}
 			}
 			return exitOK, a.print(a.helpText(c))
@@ -98,7 +100,11 @@ func (a *app) helpText(c *cobra.Command) string {
 		pairs(p, "Exit codes", codes)
 	}
 	p.blank()
-	p.say(0, "Example: "+c.Example)
+	p.say(0, "Examples:")
+	for example := range strings.Lines(c.Example) {
+		// A command is not folded: it is there to be copied.
+		p.WriteString("  " + p.plain(strings.TrimSpace(example)) + "\n")
+	}
 	return p.String()
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/login"
 	"github.com/postern-zt/postern/client/loopback"
+	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/platform/browser"
 )
@@ -29,29 +31,28 @@ func (a *app) loginCommand() *cobra.Command {
 		Long: `Opens your organisation's sign-in page in your browser and waits, at most five minutes, until you are signed in. Ctrl-C cancels. With --json the first line on standard output is {"url": …}, the last one the status after the sign-in.
 
 With --no-browser, and over SSH without a display, the link is printed. Open it on any computer. If that is another one, the sign-in ends there at an address that does not open: copy that address from the browser, paste it into the terminal and press Enter.`,
-		Example: "postern login --no-browser",
-		Args:    noArgs,
+		Example:    "postern login\npostern login --no-browser\npostern login --switch",
+		SuggestFor: []string{"signin", "sign-in", "auth", "authenticate", "switch"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			return exitOK, a.login(ctx, f)
 		}),
 	}
 	c.Flags().BoolVar(&f.noBrowser, "no-browser", false, "print the link instead of opening it")
-	c.Flags().BoolVar(&f.switchUser, "switch", false, "sign out first, to sign in as somebody else")
+	c.Flags().BoolVar(&f.switchUser, "switch", false, "have the sign-in page ask who you are, to sign in as somebody else")
 	return c
 }
 
 func (a *app) login(ctx context.Context, f loginFlags) error {
 	c := a.agent()
 	defer c.Close()
-	if f.switchUser {
-		if err := a.leave(ctx, c); err != nil {
-			return err
-		}
+	if !f.switchUser {
+		a.already(ctx, c)
 	}
-	st, err := a.signIn(ctx, c, f.noBrowser || remote(a.getenv))
+	st, err := a.signIn(ctx, login.Flow{Agent: c, Switch: f.switchUser, ByHand: f.noBrowser || remote(a.getenv)})
 	switch {
 	case errors.Is(err, context.Canceled):
-		return &failure{Code: codeCancelled, Message: "The sign-in was cancelled.", exit: exitError}
+		return &failure{Code: codeCancelled, Message: a.said().Session.Cancelled, exit: exitError}
 	case err != nil:
 		return err
 	}
@@ -61,25 +62,24 @@ func (a *app) login(ctx context.Context, f loginFlags) error {
 // signIn signs in with a browser here or, by hand, with a link that may be
 // opened anywhere. Where no browser opens it begins anew by hand: the answer
 // must then come in the address, which the person can copy.
-func (a *app) signIn(ctx context.Context, c *localapi.Client, byHand bool) (localapi.Status, error) {
+func (a *app) signIn(ctx context.Context, f login.Flow) (localapi.Status, error) {
 	noBrowser := false
-	st, err := login.Flow{
-		Agent: c, ByHand: byHand,
-		Show: func(ctx context.Context, url string) error {
-			if byHand {
-				return a.showLink(url)
-			}
-			err := a.openPage(ctx, url)
-			noBrowser = err != nil && ctx.Err() == nil && !errors.Is(err, browser.ErrNotAllowed)
-			return err
-		},
-		Await: func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error) {
-			return a.await(ctx, r, state, byHand)
-		},
-	}.Run(ctx)
+	f.Show = func(ctx context.Context, url string) error {
+		if f.ByHand {
+			return a.showLink(url)
+		}
+		err := a.openPage(ctx, url)
+		noBrowser = err != nil && ctx.Err() == nil && !errors.Is(err, browser.ErrNotAllowed)
+		return err
+	}
+	f.Await = func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error) {
+		return a.await(ctx, r, state, f.ByHand)
+	}
+	st, err := f.Run(ctx)
 	if noBrowser {
-		a.warn("No browser could be opened.")
-		return a.signIn(ctx, c, true)
+		a.warn("%s", a.said().Session.NoBrowser)
+		f.ByHand = true
+		return a.signIn(ctx, f)
 	}
 	return st, err
 }
@@ -93,8 +93,8 @@ func (a *app) settle(ctx context.Context, c *localapi.Client, s localapi.Status)
 	ctx, stop := context.WithTimeout(ctx, firstAnswer)
 	defer stop()
 	defer a.progress("")
-	for s.State == localapi.StateStarting {
-		a.progress("Signed in. Asking your organisation …")
+	for undecided(s) {
+		a.progress(a.said().Session.Asking)
 		next, err := a.next(ctx, c, s)
 		if err != nil {
 			return s // what is known already is true still
@@ -104,32 +104,37 @@ func (a *app) settle(ctx context.Context, c *localapi.Client, s localapi.Status)
 	return s
 }
 
-// leave signs out whoever is signed in.
-func (a *app) leave(ctx context.Context, c *localapi.Client) error {
+// undecided reports whether the broker has not answered for every application.
+func undecided(s localapi.Status) bool {
+	waits := func(x localapi.App) bool {
+		return x.State == localapi.AppClosed && (len(x.Reasons) == 0 || slices.Equal(x.Reasons, []string{state.CausePaused}))
+	}
+	return s.State == localapi.StateStarting || s.User != nil && s.Pause == nil && slices.ContainsFunc(s.Apps, waits)
+}
+
+// already tells who is signed in: it may be that the person wants to be somebody
+// else, or has not looked.
+func (a *app) already(ctx context.Context, c *localapi.Client) {
 	s, err := c.Status(ctx)
-	if err != nil || s.User == nil {
-		return err
+	if err != nil || a.session(s) != nil || a.json {
+		return // what is wrong the sign-in itself will say
 	}
-	if _, err := c.SignOut(ctx); err != nil {
-		return err
-	}
-	a.warn("Signed out.")
-	return nil
+	a.warn("%s", fill(a.said().Session.Already, "who", view.New(a.input(s)).Person))
 }
 
 // openPage brings the person to the sign-in page in a browser here.
 func (a *app) openPage(ctx context.Context, url string) error {
-	a.warn("Opening your browser to sign in …")
+	a.warn("%s", a.said().Session.OpeningBrowser)
 	if err := browser.Open(ctx, url); err != nil {
 		return err
 	}
-	a.warn("Waiting until you have signed in there. Ctrl-C cancels.")
+	a.warn("%s", a.said().Session.WaitingThere)
 	return a.sayLink(url)
 }
 
 // showLink gives the person the link of the sign-in page.
 func (a *app) showLink(url string) error {
-	a.warn("Open this link in a browser. Ctrl-C cancels.")
+	a.warn("%s", a.said().Session.OpenLink)
 	if a.json {
 		return a.sayLink(url)
 	}
@@ -159,7 +164,7 @@ func (a *app) welcome(s localapi.Status) error {
 	v := view.New(a.input(s))
 	p := a.page()
 	if s.User != nil {
-		p.say(0, "Signed in as "+v.Person+".")
+		p.say(0, fill(p.words.Session.SignedInAs, "who", v.Person))
 	}
 	p.head(v)
 	return a.print(p.String())
@@ -168,9 +173,10 @@ func (a *app) welcome(s localapi.Status) error {
 func (a *app) logoutCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "logout", Short: "sign out and close every application",
-		Long:    "Ends your session. Every application closes at once.",
-		Example: "postern logout",
-		Args:    noArgs,
+		Long:       "Ends your session. Every application closes at once.",
+		Example:    "postern logout",
+		SuggestFor: []string{"signout", "sign-out", "logoff", "exit", "quit"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
@@ -181,7 +187,7 @@ func (a *app) logoutCommand() *cobra.Command {
 			if a.json {
 				return exitOK, a.writeJSON(named(s, c))
 			}
-			return exitOK, a.print("Signed out.\n")
+			return exitOK, a.print(a.clean(a.said().Session.SignedOut) + "\n")
 		}),
 	}
 }

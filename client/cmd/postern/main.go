@@ -7,7 +7,10 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
+
+	"github.com/postern-zt/postern/platform/locale"
 )
 
 func main() {
@@ -36,7 +39,8 @@ type app struct {
 	// Which of the three are terminals; nil for those that are not.
 	inTerm, outTerm, errTerm *terminal
 
-	colour bool // on out
+	colour bool          // on out
+	words  func() *words // in the person's language; nil before main
 
 	socket string // --socket
 	json   bool   // --json
@@ -58,11 +62,12 @@ func standard() *app {
 // main runs the command that args name and gives the exit code.
 func (a *app) main(ctx context.Context, args []string) int {
 	// Wrong usage is told in JSON too, wherever in the line the flag stands.
-	words := args
+	mine := args
 	if end := slices.Index(args, "--"); end >= 0 {
-		words = args[:end]
+		mine = args[:end]
 	}
-	a.json = slices.Contains(words, "--json")
+	a.json = slices.Contains(mine, "--json")
+	a.words = sync.OnceValue(func() *words { return speak(locale.Of(a.getenv)) })
 	root := a.root()
 	root.SetArgs(append([]string{}, args...)) // nil would stand for os.Args
 	err := root.ExecuteContext(ctx)

@@ -18,10 +18,10 @@ func (a *app) manCommand(root *cobra.Command) *cobra.Command {
 		Use: "man", Short: "write the manual pages", Hidden: true,
 		Long:    "Writes a manual page for the program and one for each command into a folder, for packages.",
 		Example: "postern man --dir debian/man",
-		Args:    noArgs,
+		Args:    a.noArgs,
 		RunE: a.run(func(context.Context, []string) (int, error) {
 			if dir == "" {
-				return 0, usage("postern man", "name the folder with --dir")
+				return 0, a.usage("postern man", a.said().Usage.ManFolder)
 			}
 			return exitOK, writeManual(root, dir)
 		}),

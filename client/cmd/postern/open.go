@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -21,13 +19,14 @@ func (a *app) openCommand() *cobra.Command {
 		Long: `Opens an application in your browser. It is named by its id or its name, or by the beginning of one if no other begins so. If it is closed, you are told why, and what helps. Without a browser, as over SSH, use --print.
 
 With --status it opens the status page, which shows all that "postern status" does and more. The page is there until Ctrl-C, or until nobody has looked at it for five minutes. Its link works once.`,
-		Example:           "postern open wiki",
+		Example:           "postern open wiki\npostern open wiki --print\npostern open --status",
+		SuggestFor:        []string{"start", "launch", "browse", "go", "page"},
 		ValidArgsFunction: a.completeApps,
 		Args: func(c *cobra.Command, args []string) error {
 			if f.status {
-				return noArgs(c, args)
+				return a.noArgs(c, args)
 			}
-			return one("an application; see them with: postern apps")(c, args)
+			return a.oneApp(c, args)
 		},
 		RunE: a.run(func(ctx context.Context, args []string) (int, error) {
 			if f.status {
@@ -46,18 +45,24 @@ func (a *app) open(ctx context.Context, name string, only bool) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	if err := a.session(s); err != nil {
+		return 0, err
+	}
 	in := a.input(s)
-	x, err := pick(view.New(in).Apps, name)
+	x, err := a.pick(view.New(in).Apps, name)
 	if err != nil {
 		return 0, err
 	}
 	if x.URL == "" {
-		return 0, closedApp(in, x)
+		return 0, a.closedApp(in, x)
 	}
+	w := a.said().Open
 	if !only {
 		if err := browser.Open(ctx, x.URL); err != nil {
-			return 0, &failure{Code: codeError, Message: fmt.Sprintf("%s is open, but no browser could be started here (%v).", x.Name, err),
-				Hint: "Open it yourself: " + x.URL, exit: exitError}
+			if ctx.Err() != nil {
+				return 0, err
+			}
+			return 0, &failure{Code: codeError, Message: fill(w.NoBrowser, "app", x.Name), Hint: fill(w.Yourself, "url", x.URL), exit: exitError}
 		}
 	}
 	if a.json {
@@ -66,75 +71,15 @@ func (a *app) open(ctx context.Context, name string, only bool) (int, error) {
 	if only {
 		return exitOK, a.print(plain(x.URL) + "\n")
 	}
-	return exitOK, a.print(plain("Opened "+x.Name+": "+x.URL) + "\n")
-}
-
-// pick finds the application that a person means: by its id, its name, or the
-// beginning of one, if only one begins so.
-func pick(apps []view.App, name string) (view.App, error) {
-	ways := []func(view.App) bool{
-		func(x view.App) bool { return x.ID == name },
-		func(x view.App) bool { return strings.EqualFold(x.ID, name) || strings.EqualFold(x.Name, name) },
-		func(x view.App) bool { return begins(x.ID, name) || begins(x.Name, name) },
-	}
-	for _, is := range ways {
-		var found []view.App
-		for _, x := range apps {
-			if is(x) {
-				found = append(found, x)
-			}
-		}
-		if len(found) == 1 {
-			return found[0], nil
-		}
-		if len(found) > 1 {
-			return view.App{}, &failure{Code: codeManyApps, Message: fmt.Sprintf("More than one application is meant by %q.", name),
-				Hint: "Name one: " + strings.Join(ids(found), ", "), exit: exitError}
-		}
-	}
-	return view.App{}, &failure{Code: codeNoApp, Message: fmt.Sprintf("There is no application %q.", name), Hint: meant(apps, name), exit: exitError}
-}
-
-func begins(s, prefix string) bool {
-	return prefix != "" && strings.HasPrefix(strings.ToLower(s), strings.ToLower(prefix))
-}
-
-func ids(apps []view.App) []string {
-	var out []string
-	for _, x := range apps {
-		out = append(out, x.ID)
-	}
-	return out
-}
-
-// meant suggests an application for a name that is none.
-func meant(apps []view.App, name string) string {
-	if len(apps) == 0 {
-		return "You have no applications now; see: postern status"
-	}
-	byWord := map[string]string{}
-	var words []string
-	for _, x := range apps {
-		byWord[x.ID], byWord[x.Name] = x.ID, x.ID
-		words = append(words, x.ID, x.Name)
-	}
-	var near []string
-	for _, w := range nearest(name, words) {
-		if id := byWord[w]; len(near) == 0 || near[len(near)-1] != id {
-			near = append(near, id)
-		}
-	}
-	if len(near) > 0 {
-		return "Did you mean: " + strings.Join(near, ", ")
-	}
-	return "See them with: postern apps"
+	return exitOK, a.print(a.clean(fill(w.Opened, "app", x.Name, "url", x.URL)) + "\n")
 }
 
 // closedApp says why there is nothing to open, and what helps.
-func closedApp(in view.Input, x view.App) error {
-	f := &failure{Code: codeAppClosed, Hint: "See: postern explain " + x.ID, exit: exitError}
+func (a *app) closedApp(in view.Input, x view.App) error {
+	w := a.said().Open
+	f := &failure{Code: codeAppClosed, Hint: fill(w.Explain, "command", "postern explain "+x.ID), exit: exitError}
 	if x.Good { // an application that is not for browsers
-		f.Message, f.Hint = x.Name+" has no page to open.", "Connect to: "+x.Address
+		f.Message, f.Hint = fill(w.NoPage, "app", x.Name), fill(w.Connect, "address", x.Address)
 		return f
 	}
 	e := view.Explain(in, x.ID)
@@ -144,6 +89,9 @@ func closedApp(in view.Input, x view.App) error {
 			f.Hint = do.Text
 			break
 		}
+	}
+	if in.Status.Pause != nil {
+		f.Hint = fill(w.EndPause, "command", "postern resume")
 	}
 	if code := exitOf(in.Status); code != exitOK {
 		f.exit = code

@@ -41,13 +41,13 @@ func (a *app) showPage(ctx context.Context, link string, only bool) error {
 		return a.writeLine(map[string]string{"url": link})
 	}
 	if !only && !remote(a.getenv) && browser.Open(ctx, link) == nil {
-		a.warn("The status page is in your browser. It ends with Ctrl-C, or when nobody has looked at it for five minutes.")
+		a.warn("%s", a.said().Open.PageShown)
 		return nil
 	}
 	if ctx.Err() != nil {
 		return nil // nobody waits for the link any more
 	}
-	a.warn("Open this link in a browser on this computer. It works once; Ctrl-C ends the page.")
+	a.warn("%s", a.said().Open.PageLink)
 	return a.print(plain(link) + "\n")
 }
 
@@ -77,7 +77,7 @@ func (a *app) signInFor(ctx, life context.Context, work *sync.WaitGroup, c *loca
 		default:
 		}
 		if err != nil && life.Err() == nil {
-			a.warn("%s", failureOf(err).Message)
+			a.warn("%s", a.failureOf(err).Message)
 		}
 	})
 	return <-opened

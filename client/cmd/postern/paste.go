@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/postern-zt/postern/client/loopback"
@@ -36,7 +37,7 @@ func (a *app) await(ctx context.Context, r *loopback.Receiver, state string, pas
 		restore, err := terminals.ReadUnseen(a.inTerm.file)
 		if err == nil {
 			defer restore()
-			a.warn("If the browser ends at an address that does not open, copy that address, paste it here (it is not shown) and press Enter.")
+			a.warn("%s", a.said().Session.Paste)
 			pasted = a.lines(waiting)
 		}
 	}
@@ -48,6 +49,9 @@ func (a *app) await(ctx context.Context, r *loopback.Receiver, state string, pas
 			stop()
 			return got.res, got.err
 		case line := <-pasted:
+			if strings.TrimSpace(line) == "" {
+				continue // somebody only pressed Enter
+			}
 			res, err := loopback.ParseAnswer(line, state)
 			if err == nil {
 				stop()
@@ -55,7 +59,7 @@ func (a *app) await(ctx context.Context, r *loopback.Receiver, state string, pas
 				return res, nil
 			}
 			clock.clear()
-			a.warn("%s", pasteWords(err))
+			a.warn("%s", a.pasteWords(err, cutShort(line, state)))
 		case <-clock.tick():
 			clock.show()
 		}
@@ -63,11 +67,18 @@ func (a *app) await(ctx context.Context, r *loopback.Receiver, state string, pas
 }
 
 // pasteWords says what is wrong with what was pasted, and never repeats it.
-func pasteWords(err error) string {
-	if errors.Is(err, loopback.ErrOtherSignIn) {
-		return "That belongs to another sign-in. Open the link above, and paste the address at which it ends."
+func (a *app) pasteWords(err error, short bool) string {
+	if errors.Is(err, loopback.ErrOtherSignIn) && !short {
+		return a.said().Session.OtherSignIn
 	}
-	return "That is not the whole address at which the sign-in ends: it begins with http://127.0.0.1. Copy all of it and paste it again."
+	return a.said().Session.NotWhole
+}
+
+// cutShort reports whether a pasted address ends before or within the state of
+// this sign-in: then it belongs to no other one, and the rest of it is missing.
+func cutShort(line, state string) bool {
+	_, end, found := strings.Cut(strings.TrimSpace(line), "state=")
+	return !found || len(end) < len(state) && strings.HasPrefix(state, end)
 }
 
 // lines gives what is typed, line by line, until ctx ends. Reading from a
@@ -117,7 +128,8 @@ func (c *countdown) tick() <-chan time.Time {
 }
 
 func (c *countdown) show() {
-	fmt.Fprintf(c.a.err, "\r%s left%s", remaining(time.Until(c.until)), clearLine)
+	left := fill(c.a.said().Session.Left, "time", remaining(time.Until(c.until)))
+	fmt.Fprint(c.a.err, "\r"+c.a.clean(left)+clearLine)
 }
 
 // clear makes room for a line.

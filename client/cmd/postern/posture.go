@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -34,23 +35,25 @@ type reading struct {
 
 // postureFlags are the command's own flags.
 type postureFlags struct {
-	local, all      bool
-	machine, record string
+	local, all, list bool
+	machine, record  string
 }
 
 func (a *app) postureCommand() *cobra.Command {
 	var f postureFlags
 	c := &cobra.Command{
 		Use: "posture", Short: "show what is true of this computer, what is wrong with it and how to fix it",
-		Long: `Shows for each signal whether something is wrong, why, and how to fix it. With --all every fact is shown, where it was read and, where it is not known, why. The agent is asked if it runs; otherwise this command reads the computer itself, as far as your own rights go. No rule of your organisation is applied and nothing is sent.
+		Long: `Shows for each signal whether something is wrong, why, and how to fix it. What is wrong comes first. With --all every fact is shown, where it was read and, where it is not known, why. In a narrow terminal, with --list and where ACCESSIBLE is set it is a list in place of a table, which a screen reader reads row by row. The agent is asked if it runs; otherwise this command reads the computer itself, as far as your own rights go. No rule of your organisation is applied and nothing is sent.
 
 --machine reads a recorded machine instead, a folder or a zip of one, and gives the same report on every computer. --record writes such a folder of this computer: all that the signals read here, so look through it before you give it away.`,
-		Example: privileged(runtime.GOOS) + "postern posture --local --record here && postern posture --machine here",
-		Args:    noArgs,
-		RunE:    a.run(func(ctx context.Context, _ []string) (int, error) { return a.posture(ctx, f) }),
+		Example:    "postern posture\npostern posture --all\n" + privileged(runtime.GOOS) + "postern posture --local --record here && postern posture --machine here",
+		SuggestFor: []string{"health", "doctor", "device", "signals", "facts"},
+		Args:       a.noArgs,
+		RunE:       a.run(func(ctx context.Context, _ []string) (int, error) { return a.posture(ctx, f) }),
 	}
 	c.Flags().BoolVar(&f.local, "local", false, "do not ask the agent")
 	c.Flags().BoolVar(&f.all, "all", false, "show every fact")
+	c.Flags().BoolVar(&f.list, "list", false, "write a list in place of a table")
 	c.Flags().StringVar(&f.machine, "machine", "", "read the recorded machine in this `folder` or zip")
 	c.Flags().StringVar(&f.record, "record", "", "write a recording of this computer to this new `folder`")
 	for _, name := range []string{"machine", "record"} {
@@ -71,7 +74,7 @@ func privileged(system string) string {
 
 func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {
 	if f.machine != "" && f.record != "" {
-		return 0, usage("postern posture", "--machine and --record cannot be used together")
+		return 0, a.usage("postern posture", a.said().Posture.RecordAndMachine)
 	}
 	r, err := a.reading(ctx, f)
 	switch {
@@ -81,11 +84,13 @@ func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {
 		return exitOK, a.writeJSON(r)
 	}
 	p, texts := a.page(), catalogue.For(locale.Of(a.getenv))
+	p.lists = p.lists || f.list
 	p.readBy(r)
+	p.blank()
 	if f.all {
 		p.everyFact(r, texts)
 	} else {
-		p.brief(r, texts)
+		p.brief(r, texts, time.Now())
 	}
 	return exitOK, a.print(p.String())
 }
@@ -110,7 +115,7 @@ func (a *app) reading(ctx context.Context, f postureFlags) (reading, error) {
 		return reading{}, err
 	}
 	if !a.json {
-		a.warn("%s This command reads the computer itself.", failureOf(err).Message)
+		a.warn("%s", fill(a.said().Posture.ReadsItself, "why", a.failureOf(err).Message))
 	}
 	return a.readHere(ctx)
 }

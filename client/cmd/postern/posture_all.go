@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,59 +12,71 @@ import (
 
 // readBy says who read the machine, and with what rights.
 func (p *page) readBy(r reading) {
-	who := map[string]string{
-		byAgent: "Read by the agent", byItself: "Read by this command itself", byRecorder: "Read by this command itself",
-	}[r.Reader]
+	w := p.words.Posture
+	who := map[string]string{byAgent: w.ByAgent, byItself: w.ByItself, byRecorder: w.ByItself}[r.Reader]
 	switch {
 	case r.Reader == byReplay:
-		p.say(0, fmt.Sprintf("Read from the recorded machine %s.", r.Machine))
+		p.say(0, fill(w.ByReplay, "machine", r.Machine))
 	case r.Rights == localapi.RightsSystem:
-		p.say(0, who+", with the system's rights.")
+		p.say(0, fill(w.RightsSystem, "who", who))
 	default:
-		p.say(0, who+", with a user's rights: some signals may be out of reach.")
+		p.say(0, fill(w.RightsUser, "who", who))
 	}
 	if r.Record != "" {
-		p.say(0, fmt.Sprintf("Recorded in %s. It tells much of this computer: look through it before you give it away.", r.Record))
+		p.say(0, fill(w.Recorded, "folder", r.Record))
 	}
 }
 
-// everyFact is the whole report as a table, with what its reasons mean.
+// everyFact is the whole report as a table, with what its reasons mean. Names
+// and values are those that rules are written with, and so not translated.
 func (p *page) everyFact(r reading, texts catalogue.Texts) {
-	rows := [][]cell{{{"SIGNAL", strong}, {"STATE", strong}, {"VALUE", strong}, {"SOURCE", strong}, {"REASON", strong}}}
+	w := p.words.Posture
+	g := grid{lead: 2, columns: []column{
+		{head: w.Signal}, {head: w.State}, {head: w.Value, folds: anywhere}, {head: w.Reason, label: w.LabelReason}}}
 	var reasons []fact.Reason
-	note := func(why fact.Reason) string {
+	note := func(why fact.Reason) cell {
 		if why != "" && !slices.Contains(reasons, why) {
 			reasons = append(reasons, why)
 		}
-		return string(why)
+		return cell{string(why), ""}
 	}
 	for _, s := range r.Report.Signals {
-		rows = append(rows, []cell{{s.Name, ""}, stateCell(s.State), {seen(s), ""}, {s.Source, ""}, {note(s.Reason), ""}})
+		g.lines = append(g.lines, line{cells: []cell{{s.Name, strong}, stateCell(s.State), {}, note(s.Reason)}, under: p.seen(s)})
 		for _, f := range s.Facts {
 			value := ""
 			if f.Value.IsSet() {
 				value = f.Value.String()
 			}
-			name := "  " + strings.TrimPrefix(strings.TrimPrefix(fact.Address(s.Name, f.Key, f.Field), s.Name), ".")
-			rows = append(rows, []cell{{name, ""}, stateCell(s.StateOf(f)), {value, ""}, {}, {note(f.Reason), ""}})
+			name := strings.TrimPrefix(strings.TrimPrefix(fact.Address(s.Name, f.Key, f.Field), s.Name), ".")
+			g.lines = append(g.lines, line{cells: []cell{{inset + name, ""}, stateCell(s.StateOf(f)), {value, ""}, note(f.Reason)}})
 		}
 	}
-	p.table(0, rows)
-	for _, why := range reasons {
+	p.grid(g)
+	for i, why := range reasons {
+		if i == 0 {
+			p.blank()
+		}
 		if e, ok := texts.Lookup(string(why)); ok {
-			p.say(0, fmt.Sprintf("%s: %s %s", why, e.Sentence, e.Fix.For(r.hintSystem())))
+			p.mark(0, strong, string(why)+":", e.Sentence+" "+e.Fix.For(r.hintSystem()))
 		}
 	}
 }
 
-// seen tells when a signal was read, and whether a list was cut.
-func seen(s fact.Signal) string {
+// inset sets the facts of a signal in, without a blank that folding would drop.
+const inset = "- "
+
+// seen tells when a signal was read and where, and whether a list was cut.
+func (p *page) seen(s fact.Signal) string {
+	w := p.words.Posture
 	var parts []string
 	if !s.ObservedAt.IsZero() {
-		parts = append(parts, "read "+s.ObservedAt.Local().Format(time.TimeOnly))
+		parts = append(parts, fill(w.ReadAt, "time", s.ObservedAt.Local().Format(time.TimeOnly)))
+	}
+	if s.Source != "" {
+		parts = append(parts, fill(w.ReadFrom, "source", s.Source))
 	}
 	if s.Truncated {
-		parts = append(parts, "list cut")
+		parts = append(parts, w.Cut)
 	}
 	return strings.Join(parts, ", ")
 }

@@ -45,12 +45,12 @@ func (a *app) collect(ctx context.Context, m evidence.Machine) (reading, error) 
 func (a *app) replay(ctx context.Context, path string) (reading, error) {
 	folder, done, err := openMachine(path)
 	if err != nil {
-		return reading{}, fmt.Errorf("open recorded machine %s: %w", path, err)
+		return reading{}, a.noRecording(path, err)
 	}
 	defer done()
 	m, err := evidence.Open(folder)
 	if err != nil {
-		return reading{}, fmt.Errorf("open recorded machine %s: %w", path, err)
+		return reading{}, a.noRecording(path, err)
 	}
 	rows, err := observe.BuiltIn()
 	if err != nil {
@@ -60,6 +60,16 @@ func (a *app) replay(ctx context.Context, path string) (reading, error) {
 	r := reading{Reader: byReplay, Machine: path, system: m.System()}
 	r.Reading = localapi.Reading{Report: c.Read(ctx)}
 	return r, ctx.Err()
+}
+
+// noRecording says that there is no recorded machine to read.
+func (a *app) noRecording(path string, err error) error {
+	w := a.said().Posture
+	f := &failure{Code: codeError, Message: fill(w.NotRecording, "path", path, "why", err.Error()), Hint: w.RecordHint, exit: exitError}
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Message = fill(w.NoRecording, "path", path)
+	}
+	return f
 }
 
 // openMachine opens a folder, or a zip of one.
@@ -81,7 +91,7 @@ func openMachine(path string) (fs.FS, func(), error) {
 // recordTo reads this computer and keeps everything that was read.
 func (a *app) recordTo(ctx context.Context, path string) (reading, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-		return reading{}, usage("postern posture", fmt.Sprintf("--record needs a new folder, but %s is there", plain(path)))
+		return reading{}, a.usage("postern posture", fill(a.said().Posture.RecordExists, "path", path))
 	}
 	m := evidence.NewRecording(machine.New(machine.Config{}), nil)
 	r, err := a.collect(ctx, m)
@@ -120,7 +130,7 @@ func (a *app) catalogue() ([]observe.EDRRow, error) {
 		}
 	}
 	for line := range strings.Lines(err.Error()) {
-		fmt.Fprintf(a.err, "Your settings are left out: %s\n", plain(strings.TrimSpace(line)))
+		a.warn("%s", fill(a.said().Posture.SettingsLeftOut, "why", strings.TrimSpace(line)))
 	}
 	return observe.BuiltIn()
 }

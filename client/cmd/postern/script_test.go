@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -234,10 +235,11 @@ func member(v any, path []string) any {
 		case map[string]any:
 			v = x[p]
 		case []any:
-			if len(x) == 0 || p != "0" {
+			i, err := strconv.Atoi(p)
+			if err != nil || i < 0 || i >= len(x) {
 				return nil
 			}
-			v = x[0]
+			v = x[i]
 		default:
 			return nil
 		}

@@ -18,9 +18,10 @@ func (a *app) sentCommand() *cobra.Command {
 	var raw bool
 	c := &cobra.Command{
 		Use: "sent", Short: "show what last left this computer",
-		Long:    "Shows what this computer last told your organisation's broker about itself, in words, and what never leaves it. With --raw the signed claims are shown as they were sent (RFC 9711, JSON).",
-		Example: "postern sent --raw | jq .",
-		Args:    noArgs,
+		Long:       "Shows what this computer last told your organisation's broker about itself, in words, and what never leaves it. With --raw the signed claims are shown as they were sent (RFC 9711, JSON).",
+		Example:    "postern sent\npostern sent --raw | jq .",
+		SuggestFor: []string{"privacy", "report", "evidence"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
@@ -38,7 +39,7 @@ func (a *app) sentCommand() *cobra.Command {
 				return 0, err
 			}
 			p, in := a.page(), a.input(st)
-			p.posted(labelsOf(view.New(in)), view.Sent(s, in))
+			p.posted(view.Sent(s, in))
 			return exitOK, a.print(p.String())
 		}),
 	}
@@ -50,7 +51,7 @@ func (a *app) sentCommand() *cobra.Command {
 // decoded and written anew could look other than what was signed.
 func (a *app) rawClaims(s localapi.Sent) error {
 	if len(s.Claims) == 0 {
-		return &failure{Code: codeNothingSent, Message: "Nothing has left this computer in this session.", exit: exitError}
+		return &failure{Code: codeNothingSent, Message: a.said().Session.NothingSent, Hint: a.said().Session.NothingSentHint, exit: exitError}
 	}
 	var out bytes.Buffer
 	if err := json.Indent(&out, s.Claims, "", "  "); err != nil {
@@ -63,7 +64,7 @@ func (a *app) rawClaims(s localapi.Sent) error {
 	return a.print(text + "\n")
 }
 
-func (p *page) posted(l labels, s view.Posted) {
+func (p *page) posted(s view.Posted) {
 	p.title(strong, s.Says)
 	for _, part := range s.Parts {
 		p.blank()
@@ -72,7 +73,7 @@ func (p *page) posted(l labels, s view.Posted) {
 	}
 	if len(s.Stays) > 0 {
 		p.blank()
-		p.title(strong, l.stays)
+		p.title(strong, p.words.Status.Stays)
 	}
 	for _, stays := range s.Stays {
 		p.mark(0, "", "-", stays)

@@ -13,17 +13,21 @@ import (
 	terminals "github.com/postern-zt/postern/platform/terminal"
 )
 
+// flagFor says how long a pause is.
+const flagFor = "for"
+
 func (a *app) pauseCommand() *cobra.Command {
 	var length time.Duration
 	var reason string
 	c := &cobra.Command{
 		Use: "pause", Short: "close every application for a while, at your own wish",
-		Long:    "Closes every application at once, for the time that you say, at most 24 hours. You stay signed in. Your organisation's log keeps that you did so and why: without --reason you are asked for it. End it before its time with: postern resume",
-		Example: `postern pause --for 30m --reason "presenting"`,
-		Args:    noArgs,
+		Long:       "Closes every application at once, for the time that you say, at most 24 hours. You stay signed in. Your organisation's log keeps that you did so and why: without --reason you are asked for it. End it before its time with: postern resume",
+		Example:    "postern pause\n" + `postern pause --for 30m --reason "presenting"`,
+		SuggestFor: []string{"stop", "disconnect", "disable", "close", "down"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			if length <= 0 || length > localapi.MaxPauseMS*time.Millisecond {
-				return 0, usage("postern pause", "--for wants a time such as 30m or 2h, at most 24h")
+				return 0, a.usage("postern pause", a.said().Usage.PauseLength)
 			}
 			why, err := a.reason(ctx, reason)
 			if err != nil {
@@ -34,7 +38,7 @@ func (a *app) pauseCommand() *cobra.Command {
 			})
 		}),
 	}
-	c.Flags().DurationVar(&length, "for", time.Hour, "how `long`: 30m, 2h")
+	c.Flags().DurationVar(&length, flagFor, time.Hour, "how `long`: 30m, 2h")
 	c.Flags().StringVar(&reason, "reason", "", "`why`, for your organisation's log")
 	return c
 }
@@ -44,11 +48,11 @@ func (a *app) reason(ctx context.Context, given string) (string, error) {
 	if given = strings.TrimSpace(given); given != "" {
 		return given, nil
 	}
-	none := usage("postern pause", "a pause needs a reason: --reason")
+	none := a.usage("postern pause", a.said().Usage.PauseReason)
 	if a.inTerm == nil || !terminals.Foreground(a.inTerm.file) {
 		return "", none
 	}
-	fmt.Fprint(a.err, "Why? Your organisation's log keeps it: ")
+	fmt.Fprint(a.err, a.clean(a.said().Session.Why)+" ")
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	select {
@@ -66,11 +70,18 @@ func (a *app) reason(ctx context.Context, given string) (string, error) {
 func (a *app) resumeCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "resume", Short: "end a pause",
-		Long:    "Ends a pause before its time. What this computer may reach opens again by itself. Without a pause it does nothing.",
-		Example: "postern resume",
-		Args:    noArgs,
+		Long:       "Ends a pause before its time. What this computer may reach opens again by itself. Without a pause it does nothing.",
+		Example:    "postern resume",
+		SuggestFor: []string{"unpause", "continue", "connect", "enable", "up"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
-			return a.act(ctx, func(ctx context.Context, c *localapi.Client) (localapi.Status, error) { return c.Resume(ctx) })
+			return a.act(ctx, func(ctx context.Context, c *localapi.Client) (localapi.Status, error) {
+				s, err := c.Resume(ctx)
+				if err != nil {
+					return s, err
+				}
+				return a.settle(ctx, c, s), nil
+			})
 		}),
 	}
 }
@@ -95,9 +106,10 @@ func (a *app) act(ctx context.Context, ask func(context.Context, *localapi.Clien
 func (a *app) timelineCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "timeline", Short: "list what happened in this session",
-		Long:    "Lists what happened in this session, the newest last: when applications opened and closed, and why.",
-		Example: "postern timeline --json | jq '.events[] | select(.event==\"closed\")'",
-		Args:    noArgs,
+		Long:       "Lists what happened in this session, the newest last: when applications opened and closed, and why.",
+		Example:    "postern timeline\npostern timeline --json | jq '.events[] | select(.event==\"closed\")'",
+		SuggestFor: []string{"history", "events", "log", "logs"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			c := a.agent()
 			defer c.Close()
@@ -121,7 +133,7 @@ func (a *app) timelineCommand() *cobra.Command {
 func (a *app) timelineText(events []view.Event) string {
 	p := a.page()
 	if len(events) == 0 {
-		p.say(0, "Nothing has happened yet.")
+		p.say(0, p.words.Session.NothingHappened)
 	}
 	rows := make([][]cell, len(events))
 	for i, e := range events {

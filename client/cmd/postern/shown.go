@@ -44,8 +44,20 @@ func exitOf(s localapi.Status) int {
 
 // input is what a view of this status is made of.
 func (a *app) input(s localapi.Status) view.Input {
-	return view.Input{Status: s, Version: buildinfo.Version(), Now: time.Now(), Zone: time.Local,
+	return view.Input{Trouble: view.Whose(s), Status: s, Version: buildinfo.Version(), Now: time.Now(), Zone: time.Local,
 		System: runtime.GOOS, Language: locale.Of(a.getenv)}
+}
+
+// session is an error where a status is of no session, or of somebody else's,
+// so that there are no applications to speak of.
+func (a *app) session(s localapi.Status) error {
+	switch {
+	case s.Foreign:
+		return a.known(localapi.CodeNotOwner, exitError)
+	case s.User == nil || s.State == localapi.StateSignedOut:
+		return a.known(localapi.CodeSignedOut, exitSignedOut)
+	}
+	return nil
 }
 
 // whole is input with what the machine says behind a check that did not pass.
@@ -82,22 +94,3 @@ var moodColours = map[string]string{
 	view.MoodHealthy: good, view.MoodAttention: doubtful, view.MoodClosed: bad, view.MoodConnecting: doubtful,
 	view.MoodSignedOut: doubtful, view.MoodOffline: doubtful,
 }
-
-// labels are the few words that stand between the view's.
-type labels struct {
-	required, advised, unknown, fix, keeps, closed, coming, noApps, back, stays string
-
-	marks map[string]string // of view.Remark
-}
-
-// labelsFor gives the labels in a language of the view; English for others.
-func labelsFor(language string) labels {
-	if language == "de" {
-		return labels{"nötig", "empfohlen", "unbekannt", "Abhilfe:", "hält geschlossen:", "Zuletzt geschlossen:", "demnächst", "Keine Anwendungen.", "der Agent ist wieder da", "Was dieses Gerät nie verlässt:",
-			map[string]string{view.MarkGood: "gut", view.MarkNote: "Hinweis", view.MarkUnknown: "unbekannt", view.MarkBad: "schlecht"}}
-	}
-	return labels{"required", "advised", "not known", "fix:", "keeps closed:", "Last closed:", "coming", "No applications.", "the agent is back", "What never leaves this computer:",
-		map[string]string{view.MarkGood: "good", view.MarkNote: "note", view.MarkUnknown: "unknown", view.MarkBad: "bad"}}
-}
-
-func labelsOf(v view.View) labels { return labelsFor(v.Language) }

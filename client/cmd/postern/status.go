@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/client/view"
 )
 
@@ -18,8 +19,9 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Says first whether you are signed in and how this computer stands, then what is wrong and how to fix it, then which applications are open. The exit code is 3 when this computer does not meet the requirements and 4 when nobody is signed in.
 
 With --watch it goes on and shows each change, until Ctrl-C: on a terminal in place, otherwise one line for each change, with --json one JSON document on each line. It outlives a restart of the agent.`,
-		Example: `postern status --json | jq -r '.apps[] | select(.state=="ready") | .url'`,
-		Args:    noArgs,
+		Example:    "postern status\npostern status --watch\n" + `postern status --json | jq -r '.apps[] | select(.state=="ready") | .url'`,
+		SuggestFor: []string{"state", "st", "info", "whoami", "who"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			cl := a.agent()
 			defer cl.Close()
@@ -36,6 +38,9 @@ With --watch it goes on and shows each change, until Ctrl-C: on a terminal in pl
 			}
 			p := a.page()
 			p.status(view.New(a.whole(ctx, cl, s)))
+			if s.Foreign {
+				p.say(0, p.words.Status.Foreign)
+			}
 			return exitOf(s), a.print(p.String())
 		}),
 	}
@@ -46,9 +51,10 @@ With --watch it goes on and shows each change, until Ctrl-C: on a terminal in pl
 func (a *app) appsCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "apps", Short: "list the applications",
-		Long:    "Lists the applications with their state, where to open them and how long the present lease lasts if nothing renews it. Exit codes are those of: postern status",
-		Example: "postern apps",
-		Args:    noArgs,
+		Long:       "Lists the applications with their state, where to open them and how long the present lease lasts if nothing renews it. Exit codes are those of: postern status",
+		Example:    "postern apps\npostern apps --json | jq -r '.apps[].id'",
+		SuggestFor: []string{"app", "ls", "list", "applications"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			s, err := a.status(ctx)
 			if err != nil {
@@ -62,6 +68,10 @@ func (a *app) appsCommand() *cobra.Command {
 				}{s.Socket, s.State, s.Apps})
 			}
 			p, v := a.page(), view.New(a.input(s))
+			if len(v.Apps) == 0 {
+				p.head(v)
+				return exitOf(s), a.print(p.String())
+			}
 			p.apps(v, leases(s), func(view.Reason) bool { return true })
 			return exitOf(s), a.print(p.String())
 		}),
@@ -99,7 +109,7 @@ func (p *page) status(v view.View) {
 		h.Hint = ""
 	}
 	p.head(h)
-	told[v.Code] = true
+	told[v.Code], told[state.CausePaused] = true, v.Pause != nil
 	for _, f := range v.Faults {
 		p.blank()
 		p.fault(v, f)
@@ -118,12 +128,12 @@ func (p *page) status(v view.View) {
 func (p *page) past(v view.View) {
 	for _, c := range v.Coming {
 		p.blank()
-		p.mark(0, doubtful, labelsOf(v).coming+":", coded(c.Title+" "+c.When, c.Code))
+		p.mark(0, doubtful, p.words.Status.Coming, coded(c.Title+" "+c.When, c.Code))
 		p.fix(v, 2, c.Fix)
 	}
 	if v.Closed != nil {
 		p.blank()
-		p.say(0, labelsOf(v).closed+" "+strings.Join(v.Closed.Apps, ", ")+", "+v.Closed.When+". "+v.Closed.Why)
+		p.say(0, p.words.Status.LastClosed+" "+strings.Join(v.Closed.Apps, ", ")+", "+v.Closed.When+". "+v.Closed.Why)
 	}
 }
 
@@ -134,6 +144,12 @@ func (p *page) head(v view.View) {
 		if text != "" {
 			p.say(0, text)
 		}
+	}
+	switch {
+	case v.Actions.Resume:
+		p.say(0, p.words.Status.Resume)
+	case v.Mood == view.MoodSignedOut && v.Actions.SignIn:
+		p.say(0, p.words.Status.SignIn)
 	}
 }
 
@@ -147,26 +163,26 @@ func coded(text, code string) string {
 
 // fault is one thing that is wrong, with what helps.
 func (p *page) fault(v view.View, f view.Fault) {
-	word, colour := labelsOf(v).advised, doubtful
+	word, colour := p.words.Status.Advised, doubtful
 	switch {
 	case f.Required:
-		word, colour = labelsOf(v).required, bad
+		word, colour = p.words.Status.Required, bad
 	case f.Unknown:
-		word = labelsOf(v).unknown
+		word = p.words.Status.Unknown
 	}
-	p.mark(0, colour, word+":", coded(f.Title, f.Code))
+	p.mark(0, colour, word, coded(f.Title, f.Code))
 	for _, why := range f.Why {
 		p.say(2, why)
 	}
 	p.fix(v, 2, f.Fix)
 	if len(f.Apps) > 0 {
-		p.say(2, labelsOf(v).keeps+" "+strings.Join(f.Apps, ", "))
+		p.say(2, p.words.Status.Keeps+" "+strings.Join(f.Apps, ", "))
 	}
 }
 
 func (p *page) fix(v view.View, indent int, f view.Fix) {
 	if f.Text != "" {
-		p.mark(indent, strong, labelsOf(v).fix, f.Text)
+		p.mark(indent, strong, p.words.Status.Fix, f.Text)
 	}
 }
 
@@ -174,7 +190,7 @@ func (p *page) fix(v view.View, indent int, f view.Fix) {
 // that is to be told.
 func (p *page) apps(v view.View, leases map[string]string, tell func(view.Reason) bool) {
 	if len(v.Apps) == 0 {
-		p.say(0, labelsOf(v).noApps)
+		p.say(0, p.words.Status.NoApps)
 		return
 	}
 	rows := make([][]cell, len(v.Apps))

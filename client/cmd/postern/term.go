@@ -39,10 +39,12 @@ func moves(t *terminal, getenv func(string) string) bool {
 
 // width is how wide lines may be: what the environment says, else the
 // terminal; 0, without a limit, when neither is there.
-func (a *app) width() int {
+func (a *app) width() int { return a.widthOf(a.outTerm) }
+
+func (a *app) widthOf(t *terminal) int {
 	if n, err := strconv.Atoi(a.getenv("COLUMNS")); err == nil && n > 0 {
 		return max(n, 20)
 	}
-	columns, _ := a.outTerm.size()
+	columns, _ := t.size()
 	return columns
 }

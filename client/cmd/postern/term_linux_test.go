@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/platform/cells"
 	terminals "github.com/postern-zt/postern/platform/terminal"
 	"github.com/postern-zt/postern/testfixtures/pty"
 )
@@ -224,5 +225,74 @@ func TestReadUnseen(t *testing.T) {
 	}
 	if after != before {
 		t.Errorf("the terminal was %s and is %s", before, after)
+	}
+}
+
+// What is told beside the output fits the terminal too, word by word.
+func TestHintsFitTheTerminal(t *testing.T) {
+	for _, columns := range []uint16{40, 80} {
+		s := newScreen(t, columns, 24)
+		code := s.at(map[string]string{"TERM": "xterm"}).main(t.Context(), []string{"--socket", "/nowhere/at/all.sock", "status"})
+		if code != exitNotRunning {
+			t.Fatalf("exit code %d", code)
+		}
+		s.await(t, 0, "system's.\r\n")
+		for line := range strings.Lines(s.text()) {
+			if n := cells.Width(strings.TrimRight(line, "\r\n")); n > int(columns) {
+				t.Errorf("%d columns: %q", n, line)
+			}
+		}
+	}
+}
+
+// A person who types the name alone gets the help, a script an error alone.
+func TestAlone(t *testing.T) {
+	s := newScreen(t, 80, 24)
+	if code := s.at(map[string]string{"TERM": "xterm"}).main(t.Context(), nil); code != exitUsage {
+		t.Errorf("exit code %d", code)
+	}
+	at := s.await(t, 0, "Every day:")
+	s.await(t, at, "no command given")
+}
+
+// A terminal that can do nothing but lines, as those of editors and of some
+// screen readers, gets lists.
+func TestPostureOnDumbTerminal(t *testing.T) {
+	agent, socket := play(t, statusWith("Wiki", localapi.AppReady))
+	agent.Report = ill()
+	s := newScreen(t, 100, 50)
+	if code := s.at(map[string]string{"TERM": "dumb"}).main(t.Context(), []string{"--socket", socket, "posture"}); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	s.await(t, 0, "Disk encryption: ! bad\r\n")
+	if strings.Contains(s.text(), "CHECK") || strings.Contains(s.text(), "\x1b") {
+		t.Error(s.text())
+	}
+}
+
+// On a terminal the table has colours and is as wide as the terminal at most.
+func TestPostureOnTerminal(t *testing.T) {
+	agent, socket := play(t, statusWith("Wiki", localapi.AppReady))
+	agent.Report = ill()
+	s := newScreen(t, 84, 50)
+	if code := s.at(map[string]string{"TERM": "xterm"}).main(t.Context(), []string{"--socket", socket, "posture"}); code != exitOK {
+		t.Errorf("exit code %d", code)
+	}
+	s.await(t, 0, "\x1b[31m! bad\x1b[0m")
+}
+
+// A person who ends a pause is told what came of it, not what is not yet known.
+func TestResumeOnTerminal(t *testing.T) {
+	agent, socket := play(t, statusWith("Wiki", localapi.AppClosed))
+	agent.After = statusWith("Wiki", localapi.AppClosed)
+	s := newScreen(t, 80, 24)
+	a := s.at(map[string]string{"TERM": "xterm"})
+	code := make(chan int, 1)
+	go func() { code <- a.main(t.Context(), []string{"--socket", socket, "resume"}) }()
+	at := s.await(t, 0, "Asking your organisation")
+	agent.become(statusWith("Wiki", localapi.AppReady))
+	s.await(t, at, "1 app open")
+	if c := <-code; c != exitOK || strings.Contains(s.text()[at:], "closed") {
+		t.Errorf("exit code %d: %q", c, s.text())
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf16"
+
+	"github.com/postern-zt/postern/platform/cells"
 )
 
 // Colours (ECMA-48 SGR). They only repeat what a word says already.
@@ -36,59 +38,50 @@ func plain(s string) string {
 	}, s)
 }
 
-// cells is how many columns a plain text takes: marks that stand on another
-// letter take none, the wide letters of East Asia two (Unicode Standard Annex
-// 11; the blocks that matter, not every letter).
-func cells(s string) int {
-	n := 0
-	for _, r := range s {
-		switch {
-		case unicode.In(r, unicode.Mn, unicode.Me):
-		case unicode.In(r, unicode.Han, unicode.Hangul, unicode.Hiragana, unicode.Katakana),
-			'\uff01' <= r && r <= '\uff60', '\U0001f300' <= r && r <= '\U0001faff':
-			n += 2
-		default:
-			n++
-		}
-	}
-	return n
-}
-
-// fold breaks a plain text between words into lines of at most width columns. A
-// word that is longer, such as a link, stays whole, so that it can be copied.
-// Width 0 folds nothing.
-func fold(text string, width int) []string {
-	if width <= 0 || cells(text) <= width {
-		return []string{text}
-	}
-	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case cells(line)+1+cells(word) <= width:
-			line += " " + word
-		default:
-			lines = append(lines, line)
-			line = word
-		}
-	}
-	return append(lines, line)
-}
-
 // cell is one field of a table.
 type cell struct{ text, colour string }
 
 // page is text for a person: made plain, and folded to a width.
 type page struct {
 	strings.Builder
+	words  *words
 	width  int // columns; 0 when lines may be of any length
 	colour bool
+	ascii  bool // nothing else can be shown
+	lists  bool // instead of tables
 }
 
 // page is an empty page for standard output.
-func (a *app) page() *page { return &page{width: a.width(), colour: a.colour} }
+func (a *app) page() *page {
+	return &page{words: a.said(), width: a.width(), colour: a.colour, ascii: asciiOnly(a.getenv), lists: a.wantsLists()}
+}
+
+// wantsLists reports whether a person has said that tables are no help, as to
+// a screen reader, or sits at a terminal that can do nothing but lines.
+func (a *app) wantsLists() bool {
+	return a.getenv("ACCESSIBLE") != "" || a.outTerm != nil && a.getenv("TERM") == "dumb"
+}
+
+// plain makes a text fit to be shown here.
+func (p *page) plain(text string) string {
+	text = plain(text)
+	if p.ascii {
+		text = toASCII(text)
+	}
+	return text
+}
+
+// soft is plain, with soft hyphens in the words that are known to be long.
+func (p *page) soft(text string) string {
+	text = p.plain(text)
+	if p.words == nil {
+		return text
+	}
+	for _, broken := range p.words.Breaks {
+		text = strings.ReplaceAll(text, strings.ReplaceAll(broken, softHyphen, ""), broken)
+	}
+	return text
+}
 
 func (p *page) blank() { p.WriteByte('\n') }
 
@@ -100,9 +93,9 @@ func (p *page) say(indent int, text string) { p.mark(indent, "", "", text) }
 func (p *page) mark(indent int, colour, word, text string) {
 	lead := ""
 	if word != "" {
-		word = plain(word)
+		word = p.plain(word)
 		lead = paint(p.colour, colour, word) + " "
-		indent += cells(word) + 1
+		indent += cells.Width(word) + 1
 	}
 	room := p.width - indent
 	if p.width > 0 && room < 20 { // nothing reads well in less
@@ -111,10 +104,10 @@ func (p *page) mark(indent int, colour, word, text string) {
 	if p.width == 0 {
 		room = 0
 	}
-	for i, line := range fold(plain(text), room) {
+	for i, line := range fold(p.plain(text), room) {
 		pad := strings.Repeat(" ", indent)
 		if i == 0 && lead != "" {
-			pad = pad[:indent-cells(word)-1] + lead
+			pad = pad[:indent-cells.Width(word)-1] + lead
 		}
 		p.WriteString(strings.TrimRight(pad+line, " ") + "\n")
 	}
@@ -122,7 +115,7 @@ func (p *page) mark(indent int, colour, word, text string) {
 
 // title writes a line that stands out.
 func (p *page) title(colour, text string) {
-	for _, line := range fold(plain(text), p.width) {
+	for _, line := range fold(p.plain(text), p.width) {
 		p.WriteString(paint(p.colour, colour, line) + "\n")
 	}
 }
@@ -152,7 +145,7 @@ func (p *page) columns(indent int, rows [][]cell) columns {
 			if i == len(t.widths) {
 				t.widths = append(t.widths, 0)
 			}
-			t.widths[i] = max(t.widths[i], cells(plain(c.text)))
+			t.widths[i] = max(t.widths[i], cells.Width(p.plain(c.text)))
 		}
 	}
 	if len(t.widths) == 0 {
@@ -174,7 +167,7 @@ func (t columns) write(row []cell) {
 	p := t.p
 	line, gap := strings.Repeat(" ", t.indent), 0
 	for i, c := range row {
-		text := plain(c.text)
+		text := p.plain(c.text)
 		lines := []string{text}
 		if i == len(t.widths)-1 && p.width > 0 {
 			lines = fold(text, p.width-t.before)
@@ -186,13 +179,17 @@ func (t columns) write(row []cell) {
 		for _, more := range lines[1:] {
 			line += "\n" + strings.Repeat(" ", t.before) + paint(p.colour, c.colour, more)
 		}
-		gap += t.widths[i] - cells(text) + 2
+		gap += t.widths[i] - cells.Width(text) + 2
 	}
 	p.WriteString(strings.TrimRight(line, " ") + "\n")
 }
 
 // writeList writes a row as its first cell with the others below.
 func (t columns) writeList(row []cell) {
+	if len(row) == 2 && row[1].text != "" && t.indent+cells.Width(t.p.plain(row[0].text))+2+20 <= t.p.width {
+		t.p.mark(t.indent, row[0].colour, row[0].text+":", row[1].text)
+		return
+	}
 	for i, c := range row {
 		if c.text == "" {
 			continue
@@ -201,7 +198,7 @@ func (t columns) writeList(row []cell) {
 		if i > 0 {
 			in += 2
 		}
-		for _, line := range fold(plain(c.text), max(t.p.width-in, 20)) {
+		for _, line := range fold(t.p.plain(c.text), max(t.p.width-in, 20)) {
 			t.p.WriteString(strings.Repeat(" ", in) + paint(t.p.colour, c.colour, line) + "\n")
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"github.com/postern-zt/postern/client/view"
+	"github.com/postern-zt/postern/platform/cells"
 )
 
 // bare is an app that writes to out and has no environment.
@@ -108,16 +109,21 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// No line is wider than the terminal, but for words that cannot be broken.
+// No line is wider than the terminal, but for words that cannot be broken and
+// for examples, which are there to be copied.
 func TestHelpFitsNarrowTerminals(t *testing.T) {
 	var out strings.Builder
 	a := bare(&out)
 	a.getenv = func(name string) string { return map[string]string{"COLUMNS": "40"}[name] }
 	root := a.root()
 	for _, c := range append(shown(root), root) {
-		for line := range strings.Lines(a.helpText(c)) {
+		text, examples, _ := strings.Cut(a.helpText(c), "Examples:\n")
+		if strings.TrimSpace(examples) == "" {
+			t.Errorf("%s has no example", c.Name())
+		}
+		for line := range strings.Lines(text) {
 			line = strings.TrimRight(line, "\n")
-			if cells(line) > 40 && strings.Contains(strings.TrimSpace(line), " ") {
+			if cells.Width(line) > 40 && strings.Contains(strings.TrimSpace(line), " ") {
 				t.Errorf("%s: %q", c.Name(), line)
 			}
 		}
@@ -130,23 +136,23 @@ func TestPick(t *testing.T) {
 		"wiki": "wiki", "WIKI": "wiki", "wiki-": "wiki-old", "the old": "wiki-old", "payroll": "pay", "Pay slips": "payslips", "pays": "payslips",
 		"wi": codeManyApps, "p": codeManyApps, "": codeNoApp, "x": codeNoApp, "wikki": codeNoApp,
 	} {
-		x, err := pick(apps, name)
+		x, err := bare(nil).pick(apps, name)
 		got := x.ID
 		if err != nil {
-			got = failureOf(err).Code
+			got = bare(nil).failureOf(err).Code
 		}
 		if got != want {
 			t.Errorf("%q is %s, want %s", name, got, want)
 		}
 	}
-	if _, err := pick(apps, "wikki"); !strings.Contains(failureOf(err).Hint, "Did you mean: wiki") {
-		t.Errorf("no suggestion for wikki: %s", failureOf(err).Hint)
+	if _, err := bare(nil).pick(apps, "wikki"); !strings.Contains(bare(nil).failureOf(err).Hint, "Did you mean: wiki") {
+		t.Errorf("no suggestion for wikki: %s", bare(nil).failureOf(err).Hint)
 	}
-	if _, err := pick(apps, "xyzzy"); strings.Contains(failureOf(err).Hint, "Did you mean") {
-		t.Errorf("a wild suggestion: %s", failureOf(err).Hint)
+	if _, err := bare(nil).pick(apps, "xyzzy"); strings.Contains(bare(nil).failureOf(err).Hint, "Did you mean") {
+		t.Errorf("a wild suggestion: %s", bare(nil).failureOf(err).Hint)
 	}
-	if _, err := pick(nil, "wiki"); !strings.Contains(failureOf(err).Hint, "no applications") {
-		t.Errorf("without applications: %s", failureOf(err).Hint)
+	if _, err := bare(nil).pick(nil, "wiki"); !strings.Contains(bare(nil).failureOf(err).Hint, "no applications") {
+		t.Errorf("without applications: %s", bare(nil).failureOf(err).Hint)
 	}
 }
 
@@ -162,12 +168,11 @@ func TestDistance(t *testing.T) {
 }
 
 func TestScreenful(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	text := strings.Repeat("line\n", 30)
-	if got := strings.Count(screenful(text, 10, now), "\r\n") + 1; got != 10 {
+	if got := strings.Count(screenful(text, 10, "03:04:05  Ctrl-C ends"), "\r\n") + 1; got != 10 {
 		t.Errorf("30 lines on 10 rows take %d", got)
 	}
-	if got := strings.Count(screenful(text, 0, now), "\r\n") + 1; got != 32 {
+	if got := strings.Count(screenful(text, 0, ""), "\r\n") + 1; got != 32 {
 		t.Errorf("30 lines on a screen of unknown size take %d", got)
 	}
 }
@@ -185,7 +190,7 @@ func TestExamples(t *testing.T) {
 	if privileged("windows") != "" || privileged("darwin") != "sudo " || privileged("linux") != "sudo " {
 		t.Error("the example of posture")
 	}
-	if got := completionExample("windows"); !strings.Contains(got, "powershell") || strings.Contains(completionExample("linux"), "powershell") {
+	if got := completionExample("windows"); !strings.Contains(got, "powershell") || !strings.Contains(completionExample("linux"), "source <(postern completion bash)\n") {
 		t.Errorf("the example of completion on Windows is %s", got)
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -43,20 +42,24 @@ func (a *app) root() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,
 	}
-	root.RunE = func(_ *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usage("postern", "no command given")
+	var version bool
+	root.Flags().BoolVar(&version, "version", false, "what the command version says")
+	root.RunE = func(c *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0 && version:
+			return a.version(c.Context())
+		case len(args) == 0:
+			return a.alone(root)
 		}
-		return unknownCommand(root, args[0])
+		return a.unknownCommand(root, args[0])
 	}
-	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.PersistentFlags().StringVar(&a.socket, "socket", "", "`path` of the agent's socket")
 	root.PersistentFlags().BoolVar(&a.json, "json", a.json, "write JSON to standard output")
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.err)
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usage(c.CommandPath(), err.Error()) })
+	root.SetFlagErrorFunc(a.flagError)
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { a.late = a.print(a.helpText(c)) })
 	root.SetHelpCommand(a.helpCommand(root))
 	root.AddGroup(
@@ -88,32 +91,12 @@ func (a *app) grow(root *cobra.Command) {
 	}
 }
 
-// unknownCommand suggests the command that was meant.
-func unknownCommand(root *cobra.Command, name string) error {
-	hint := "See: postern help"
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		hint = "Did you mean: postern " + strings.Join(near, ", postern ")
+// alone is the program without a command: people get the help, and scripts an
+// error.
+func (a *app) alone(root *cobra.Command) error {
+	none := a.usage("postern", a.said().Usage.NoCommand)
+	if !a.json && a.errTerm != nil {
+		fmt.Fprintln(a.err, a.helpText(root))
 	}
-	return &failure{Code: codeUsage, Message: fmt.Sprintf("postern: no command %q.", plain(name)), Hint: hint, exit: exitUsage}
-}
-
-// noArgs takes no argument.
-func noArgs(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage(c.CommandPath(), fmt.Sprintf("nothing may follow the flags, but %q does", plain(args[0])))
-	}
-	return nil
-}
-
-// one takes exactly one argument, which is the name of what.
-func one(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		switch len(args) {
-		case 1:
-			return nil
-		case 0:
-			return usage(c.CommandPath(), "name "+what)
-		}
-		return usage(c.CommandPath(), "name "+what+", and only one")
-	}
+	return none
 }

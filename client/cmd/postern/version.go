@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -14,9 +14,10 @@ import (
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "say which version this command and the agent have",
-		Long:    "Says which version this command is, and which the agent is if it runs, where the agent was asked, and what it means if the two are of different levels.",
-		Example: "postern version --json",
-		Args:    noArgs,
+		Long:       "Says which version this command is, and which the agent is if it runs, where the agent was asked, and what it means if the two are of different levels.",
+		Example:    "postern version\npostern version --json",
+		SuggestFor: []string{"about", "ver"},
+		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
 			return exitOK, a.version(ctx)
 		}),
@@ -43,30 +44,23 @@ func (a *app) version(ctx context.Context) error {
 		}
 		return a.writeJSON(out)
 	}
+	w := a.said().Version
 	p := a.page()
-	p.say(0, fmt.Sprintf("%s command %s, level %d", buildinfo.Product, buildinfo.Version(), localapi.API))
+	p.say(0, fill(w.Command, "product", buildinfo.Product, "version", buildinfo.Version(), "level", strconv.Itoa(localapi.API)))
 	switch {
 	case err == nil:
-		p.say(0, fmt.Sprintf("%s agent %s (%s), level %d", v.Product, v.Version, v.Scope, v.API))
-		if text := levels(v.API); text != "" {
-			p.say(0, text)
+		p.say(0, fill(w.Agent, "product", v.Product, "version", v.Version, "scope", v.Scope, "level", strconv.Itoa(v.API)))
+		if v.API < localapi.API {
+			p.say(0, w.Older)
+		}
+		if v.API > localapi.API {
+			p.say(0, w.Newer)
 		}
 	case errors.Is(err, localapi.ErrNotRunning):
-		p.say(0, "No agent is running here.")
+		p.say(0, w.NoAgent)
 	default:
-		p.say(0, "The agent's version is not known. "+failureOf(err).Message)
+		p.say(0, fill(w.AgentUnknown, "why", a.failureOf(err).Message))
 	}
-	p.say(0, "asked at "+c.Socket())
+	p.say(0, fill(w.Asked, "path", c.Socket()))
 	return a.print(p.String())
-}
-
-// levels says what it means that the agent is of another level.
-func levels(agent int) string {
-	switch {
-	case agent < localapi.API:
-		return "The agent is older than this command: check, pause, resume, timeline, sent and config need a newer one. Everything else works. Update the agent."
-	case agent > localapi.API:
-		return "The agent is newer than this command. Everything here works; update this command to see what is new."
-	}
-	return ""
 }

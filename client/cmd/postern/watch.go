@@ -132,7 +132,7 @@ func (a *app) jsonLine() func(sight, view.View) error {
 		var line any = s.in.Status
 		key := fmt.Sprint(s.in.Status.Revision)
 		if s.err != nil {
-			f := failureOf(s.err)
+			f := a.failureOf(s.err)
 			line, key = map[string]*failure{"error": f}, f.Code
 		}
 		if key == told && !s.back {
@@ -149,12 +149,12 @@ func (a *app) textLine() func(sight, view.View) error {
 	return func(s sight, v view.View) error {
 		text := oneLine(v)
 		if s.back {
-			text += " · " + labelsOf(v).back
+			text += " · " + a.said().Status.Back
 		} else if text == told {
 			return nil
 		}
 		told = oneLine(v)
-		return a.print(s.in.Now.Format(time.DateTime) + "  " + plain(text) + "\n")
+		return a.print(s.in.Now.Format(time.DateTime) + "  " + a.clean(text) + "\n")
 	}
 }
 
@@ -192,10 +192,10 @@ func (a *app) screen() (show func(sight, view.View) error, end func(*sight) erro
 		p.status(v)
 		if s.back {
 			p.blank()
-			p.say(0, labelsOf(v).back)
+			p.say(0, a.said().Status.Back)
 		}
 		_, rows := a.outTerm.size()
-		text := enter + homeCursor + screenful(p.String(), rows, s.in.Now) + clearRest
+		text := enter + homeCursor + screenful(p.String(), rows, s.in.Now.Format(time.TimeOnly)+"  "+a.clean(a.said().Status.CtrlC)) + clearRest
 		enter = ""
 		return a.print(text)
 	}
@@ -210,13 +210,12 @@ func (a *app) screen() (show func(sight, view.View) error, end func(*sight) erro
 	return show, end
 }
 
-// screenful cuts a text to the rows of a screen, the last of which says how to
-// end. 0 rows are as many as there are lines.
-func screenful(text string, rows int, now time.Time) string {
+// screenful cuts a text to the rows of a screen, the last of which is the foot. 0 rows are as many as there are lines.
+func screenful(text string, rows int, foot string) string {
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
 	if room := rows - 2; rows > 0 && len(lines) > max(room, 1) {
 		lines = append(lines[:max(room-1, 0)], "…")
 	}
-	lines = append(lines, "", now.Format(time.TimeOnly)+"  Ctrl-C")
+	lines = append(lines, "", foot)
 	return strings.Join(lines, clearLine+"\r\n") + clearLine
 }
