@@ -2,12 +2,8 @@ package statuspage
 
 import (
 	"context"
-	"errors"
-	"net"
 	"sync"
 	"time"
-
-	"github.com/postern-zt/postern/platform/ipc"
 )
 
 // looks remembers when somebody last looked at the page. Only who has a session
@@ -68,36 +64,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-// ownUser is a listener that hangs up on other users of this computer, where
-// the system says who calls. Where it does not, the token stands alone.
-type ownUser struct {
-	net.Listener
-	self ipc.Peer
-}
-
-func (l *ownUser) Accept() (net.Conn, error) {
-	for {
-		c, err := l.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		if l.admits(c) {
-			return c, nil
-		}
-		c.Close()
-	}
-}
-
-func (l *ownUser) admits(c net.Conn) bool {
-	tcp, ok := c.(*net.TCPConn)
-	if !ok {
-		return false
-	}
-	who, err := ipc.LoopbackOwner(tcp)
-	if err != nil {
-		return errors.Is(err, errors.ErrUnsupported)
-	}
-	return who.Same(l.self)
 }

@@ -27,6 +27,7 @@ func wishing(a *agent, fix func(page string)) *Page {
 func TestFollow(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"https://wiki.example.com/x?y#z": true, "http://127.0.0.1:4000/": true, "http://[::1]:4000/": true, "http://127.9.9.9/": true,
+		"http://192.0.2.1/": false, "http://10.0.0.1:4000/": false, "http://[2001:db8::1]:4000/": false, "http://0.0.0.0:4000/": false, "http://[::]:4000/": false,
 		"": false, "http://example.com/": false, "http://localhost/": false, "http://127.0.0.1.example.com/": false, "http://2130706433/": false,
 		"http://[::1%25lo]:1/": true, "https://user@example.com/": false, "https:///x": false, "https:x": false, "//example.com": false, "/x": false,
 		"javascript:alert(1)": false, "JAVASCRIPT:alert(1)": false, "data:text/html,x": false, "file:///etc/passwd": false, "ssh://127.0.0.1/": false,

@@ -7,7 +7,8 @@
 // tab's sessionStorage and sends in a header. There is no cookie: cookies do not
 // tell ports apart (RFC 6265 section 8.5), and other ports of 127.0.0.1 belong
 // to applications and to other users of this computer. Where the system says
-// who is at the other end of a connection, other users are hung up on.
+// who is at the other end of a connection, other users are hung up on: they can
+// read the link where a browser is started with it (ps(1)).
 //
 // Browsers write down where they went before a script of the page can take the
 // token out of the address, and keep the sessionStorage of tabs on disk. Both
@@ -172,7 +173,7 @@ func (p *Page) Serve(ctx context.Context) error {
 			srv.Close()
 		}
 	})
-	err := srv.Serve(&ownUser{p.listener, ipc.Self()})
+	err := srv.Serve(ipc.OwnUser(p.listener))
 	cancel()
 	work.Wait()
 	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) {

@@ -26,6 +26,7 @@ export function draw(s, act) {
   show("no-apps", !(v.Apps || []).length);
   show("apps", !v.Trouble && (v.Person !== "" || (v.Apps || []).length > 0));
   list("row-list", [...(v.Notes || []), ...(v.About || [])], (r) => r.ID || r.Name, (r) => row(r));
+  if (v.Trouble) show("proof", false); // of an agent that is there no more
   if (!s.Partial) beside(s, card);
   show("rest", true);
 }
@@ -79,10 +80,14 @@ function button(a, { w, act }) {
   return el("button", { type: "button", id: a.id, class: a.primary ? "primary" : "", "aria-haspopup": a.dialog ? "dialog" : "", click }, w[a.label]);
 }
 
+// named gives a control an id, and a name that says what it is for: its own text
+// and that of another element. A list of all buttons makes sense then.
+const named = (id, about) => ({ id, "aria-labelledby": id + " " + about });
+
 // fix is what helps: a sentence, and a button where there is a settings page.
 function fix(f, id, about, { w, can, act }) {
   return [f.Text ? el("p", { dir: "auto" }, f.Text) : null,
-    f.Page && can.Fix ? el("div", { class: "row" }, el("button", { type: "button", id, "aria-describedby": about, click: () => act.wish({ do: "fix", page: f.Page }) }, w.Fix)) : null];
+    f.Page && can.Fix ? el("div", { class: "row" }, el("button", { type: "button", ...named(id, about), click: () => act.wish({ do: "fix", page: f.Page }) }, w.Fix)) : null];
 }
 
 const tag = (kind, label) => el("span", { class: "tag " + kind }, label);
@@ -118,10 +123,10 @@ function app(a, key, card) {
   const link = a.URL ? webLink(a.URL) : "";
   return el("article", { class: "item", "aria-labelledby": id },
     el("div", { class: "head" },
-      el("div", {}, el("h3", { id, dir: "auto" }, a.Name), a.Address ? el("p", { class: "soft small" }, el("code", {}, a.Address)) : null),
-      el("div", { class: "row end" }, tag(kind, a.Says),
-        link ? el("a", { class: "button", id: "link-" + key, href: link, target: "_blank", rel: "noopener noreferrer", "aria-describedby": id }, w.Open) : null,
-        a.Address ? el("button", { type: "button", id: "copy-" + key, "aria-describedby": id, click: () => act.copy(a.Address) }, w.Copy) : null)),
+      el("div", {}, el("div", { class: "title" }, el("h3", { id, dir: "auto" }, a.Name), tag(kind, a.Says)), a.Address ? el("p", { class: "soft small" }, el("code", {}, a.Address)) : null),
+      el("div", { class: "row end" },
+        link ? el("a", { class: "button", href: link, target: "_blank", rel: "noopener noreferrer", ...named("link-" + key, id) }, w.Open) : null,
+        a.Address ? el("button", { type: "button", ...named("copy-" + key, id), click: () => act.copy(a.Address) }, w.Copy) : null)),
     (a.Why || []).map((why, n) => [el("p", { dir: "auto" }, why.Text), fix(why.Fix, "fix-app-" + key + "-" + n, id, card)]));
 }
 
@@ -137,11 +142,11 @@ function signal(s, key, card) {
   const { w } = card, all = s.Remarks || [], id = "signal-" + key;
   const [kind, label] = marks[["bad", "unknown", "good"].find((m) => all.some((r) => r.Mark === m)) || "note"];
   return el("details", { class: "item", id },
-    el("summary", { id: "open-" + id }, el("span", { class: "name" }, s.Title), all.length ? tag(kind, w[label]) : null),
+    el("summary", { id: "open-" + id }, el("span", { class: "name", id: "title-" + id }, s.Title), all.length ? tag(kind, w[label]) : null),
     el("div", { class: "inside" }, all.map((r, n) => {
       const [k, l] = marks[r.Mark] || marks.note;
       return [el("p", { dir: "auto" }, all.length > 1 ? el("span", { class: "mark " + k }, w[l] + ": ") : null, r.Text),
-        fix({ Text: r.Fix, Page: r.Page }, "fix-" + id + "-" + n, id, card)];
+        fix({ Text: r.Fix, Page: r.Page }, "fix-" + id + "-" + n, "title-" + id, card)];
     }), s.Read ? el("p", { class: "soft small" }, w.ReadAt + " ", el("time", { datetime: s.At }, s.Read)) : null,
     s.Source ? el("p", { class: "soft small" }, w.From + " ", el("code", {}, s.Source)) : null));
 }

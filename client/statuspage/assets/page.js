@@ -87,7 +87,7 @@ async function check(button) {
   const { Proof } = await waiting;
   button.removeAttribute("aria-disabled");
   if (!Proof || over) return;
-  say([Proof.Says, Proof.Told].filter(Boolean).join(" "), Boolean(Proof.Told));
+  say([Proof.Says, Proof.Told].filter(Boolean).join(". "), Boolean(Proof.Told));
   list("reread", Proof.Parts, (p) => p.Name, (p, key) => part(p, "reread-" + key));
   show("proof", (Proof.Parts || []).length > 0);
 }
@@ -102,7 +102,7 @@ async function copy(address) {
 }
 
 function ownReason() {
-  const own = $("pause-reason").value === "";
+  const own = $("pause-other").checked;
   show("pause-own", own);
   $("pause-why").required = own;
 }
@@ -114,13 +114,14 @@ function pause() {
 }
 
 function dialog() {
-  $("pause-reason").addEventListener("change", ownReason);
+  $("pause-form").addEventListener("change", ownReason);
   $("pause-cancel").addEventListener("click", () => $("pause").close());
   $("pause").addEventListener("close", () => { if (document.activeElement === document.body) land($("actions")); });
   $("pause-form").addEventListener("submit", (e) => {
     e.preventDefault();
     $("pause").close();
-    wish({ do: "pause", for_ms: Number($("pause-for").value), reason: $("pause-reason").value || $("pause-why").value.trim() });
+    const { for: { value: time }, reason } = e.target.elements;
+    wish({ do: "pause", for_ms: Number(time), reason: reason.value || $("pause-why").value.trim() });
   });
 }
 
@@ -173,8 +174,15 @@ function arrive(section) {
   heading.focus({ preventScroll: true });
 }
 
+// aside keeps room for the message, however long that is and however large the
+// letters: what has the focus is never behind it.
+function aside() {
+  new ResizeObserver(() => document.documentElement.style.setProperty("--said", $("toast").offsetHeight + "px")).observe($("toast"));
+}
+
 async function start() {
   dialog();
+  aside();
   $("hide").addEventListener("click", () => { say(""); $("headline").focus({ preventScroll: true }); });
   $("skip").addEventListener("click", (e) => { e.preventDefault(); $("headline").focus(); });
   try {

@@ -23,6 +23,7 @@ type agent struct {
 	changed chan struct{}
 	calls   []string
 	hold    chan struct{} // Check and Posture wait until it is closed, if there is one
+	silent  chan struct{} // so does Status
 }
 
 // scene is everything that the agent says.
@@ -33,6 +34,7 @@ type scene struct {
 	sent     localapi.Sent
 	checked  localapi.Checked
 	fail     error // of what changes something
+	older    bool  // it speaks the first level of the protocol
 }
 
 func newAgent(t *testing.T, first scene) *agent {
@@ -81,6 +83,9 @@ func (a *agent) show(s scene) {
 	defer a.mu.Unlock()
 	s.status.Revision = a.now.status.Revision + 1
 	s.status.API, s.status.Version, s.status.Scope = localapi.API, "1.4.0", "user"
+	if s.older {
+		s.status.API = 1
+	}
 	a.now = s
 	close(a.changed)
 	a.changed = make(chan struct{})
@@ -130,7 +135,27 @@ func (a *agent) scene() scene {
 	return a.now
 }
 
-func (a *agent) Status() localapi.Status { return a.scene().status }
+func (a *agent) Status() localapi.Status {
+	a.mu.Lock()
+	silent := a.silent
+	a.mu.Unlock()
+	if silent != nil {
+		<-silent
+	}
+	return a.scene().status
+}
+
+// mute has the agent take questions for its status and not answer, and ends that.
+func (a *agent) mute(on bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if on {
+		a.silent = make(chan struct{})
+	} else {
+		close(a.silent)
+		a.silent = nil
+	}
+}
 
 func (a *agent) WaitChange(ctx context.Context, after int64) localapi.Status {
 	for {

@@ -1,8 +1,13 @@
 package page
 
 import (
+	"fmt"
+	"net"
+	"net/http"
 	"slices"
 	"testing"
+
+	"github.com/postern-zt/postern/testfixtures/lab"
 )
 
 // order is where Tab leads, until it is where it has been.
@@ -75,7 +80,7 @@ func TestDialog(t *testing.T) {
 	ask[any](tab, `document.getElementById("do-pause").focus()`)
 	tab.press("Enter")
 	tab.until(`document.getElementById("pause").open`)
-	if inside := tab.order(); !slices.Equal(inside, []string{"pause-reason", "pause-do", "pause-cancel"}) {
+	if inside := tab.order(); !slices.Equal(inside, []string{"pause-reason-0", "pause-do", "pause-cancel"}) {
 		t.Errorf("Tab leads to %q", inside)
 	}
 	// What is behind it is out of reach, also for a screen reader.
@@ -91,8 +96,10 @@ func TestDialog(t *testing.T) {
 	}
 	s.called()
 	tab.press("Enter")
-	ask[any](tab, `document.getElementById("pause-reason").focus()`)
-	tab.press("End") // the last is a reason in one's own words
+	if at := tab.focused(); at != "pause-hour" {
+		t.Errorf("the dialog begins at %s", at)
+	}
+	tab.press("Tab", "ArrowUp") // the last is a reason in one's own words
 	tab.until(`!document.getElementById("pause-own").hidden`)
 	tab.press("Tab")
 	tab.do("type", map[string]any{"text": "   "}, nil)
@@ -107,11 +114,57 @@ func TestDialog(t *testing.T) {
 	if at := tab.focused(); at != "headline" && at != "do-resume" {
 		t.Errorf("the focus is at %s", at)
 	}
-	tab.click("#do-resume")
+	ask[any](tab, `document.getElementById("do-resume").focus()`)
+	tab.press("Space")
 	s.called("resume")
 	tab.says("device healthy")
 	if at := tab.focused(); at == "BODY" {
 		t.Error("the focus is lost with the button")
+	}
+	ask[any](tab, `document.getElementById("do-pause").focus()`)
+	tab.press("Space")
+	ask[any](tab, `document.getElementById("pause-hour").focus()`)
+	tab.press("ArrowRight", "Tab", "Tab", "Tab", "Enter") // four hours, the first reason, past the button that does it
+	tab.until(`!document.getElementById("pause").open`)
+	s.called()
+	ask[any](tab, `document.getElementById("do-sign-out").focus()`)
+	tab.press("Enter")
+	s.called("sign out")
+	tab.says("Not signed in")
+	if at := tab.focused(); at != "headline" {
+		t.Errorf("after signing out the focus is at %s", at)
+	}
+	tab.press("Tab")
+	if at := tab.focused(); at != "do-sign-in" {
+		t.Errorf("after the headline comes %s", at)
+	}
+	tab.press("Enter")
+	s.called("sign in")
+}
+
+// A link to an application opens it by Enter, in a tab of its own.
+func TestLinkByKeyboard(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{ReadHeaderTimeout: patience, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "the wiki") })}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	t.Cleanup(func() { srv.Close(); <-done })
+	first := brief(healthy())
+	first.status.Apps[0].URL = "http://" + l.Addr().String() + "/"
+	s, tab := newStage(t, first, "en", like{})
+	ask[any](tab, `document.getElementById("link-wiki").focus()`)
+	tab.press("Enter")
+	if err := lab.Until(s.ctx, patience, "a tab with the application", func() (bool, error) {
+		return slices.Contains(s.logged().Tabs, first.status.Apps[0].URL), nil
+	}); err != nil {
+		t.Error(err)
+	}
+	if at := tab.focused(); at != "link-wiki" {
+		t.Errorf("the focus is at %s", at)
 	}
 }
 

@@ -158,44 +158,6 @@ func TestAnnouncements(t *testing.T) {
 	if heard := ask[[]string](tab, `window.heard`); len(heard) != 1 || !strings.Contains(heard[0], "not encrypted") {
 		t.Errorf("of one change it was said %q", heard)
 	}
-	tab.spoken()
-}
-
-// spoken is what a screen reader finds: headings in order, names, live regions.
-func (t *tab) spoken() {
-	t.s.Helper()
-	var nodes []struct {
-		Role, Name, Description, Live string
-		Level                         int
-		Focusable                     bool
-	}
-	t.do("tree", nil, &nodes)
-	level, live, main := 0, 0, 0
-	for _, n := range nodes {
-		switch n.Role {
-		case "heading":
-			if n.Name == "" || n.Level > level+1 {
-				t.s.Errorf("a heading %q of level %d after level %d", n.Name, n.Level, level)
-			}
-			level = n.Level
-		case "button", "link", "DisclosureTriangle", "combobox":
-			if n.Name == "" {
-				t.s.Errorf("a %s has no name", n.Role)
-			}
-			if n.Name == "Open settings" && n.Description == "" && t.s.tabs == 1 && level > 2 {
-				t.s.Errorf("a button does not say what its settings are for")
-			}
-		case "status":
-			if live++; n.Live != "polite" {
-				t.s.Errorf("a live region is %q", n.Live)
-			}
-		case "main":
-			main++
-		}
-	}
-	if live != 2 || main != 1 || nodes[0].Role != "RootWebArea" || !strings.Contains(nodes[0].Name, "not encrypted") {
-		t.s.Errorf("%d live regions, %d main parts, the first of all is %+v", live, main, nodes[0])
-	}
 }
 
 // While the computer is read again, nothing is redrawn over the answer.

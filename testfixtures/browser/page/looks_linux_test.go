@@ -1,185 +1,207 @@
 package page
 
 import (
+	"cmp"
+	_ "embed"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/testfixtures/desktop"
 )
 
-// states are all that a person may be shown.
-var states = []struct {
-	name     string
-	scene    func() scene
-	headline string // in English
-	german   string
-}{
-	{"healthy", healthy, "3 apps open · device healthy", "3 Anwendungen offen"},
-	{"closed", closed, "closed:", "geschlossen:"},
-	{"signed-out", signedOut, "Not signed in", "Nicht angemeldet"},
-	{"paused", func() scene { return paused("meeting or presentation") }, "Paused until", "Pausiert bis"},
-	{"offline", offline, "The broker cannot be reached", "Broker"},
-	{"forecast", forecast, "will be required", "verlangt"},
+//go:embed seen.js
+var seenScript string
+
+// Rules of axe-core that a look is held against; the checks of seen.js are for
+// every look.
+const (
+	allRules   = "all"
+	colours    = "colours" // the structure is that of the looks with all rules
+	onlyChecks = ""
+)
+
+// look is what a person's browser is like, and what is asked of the page there.
+type look struct {
+	like
+	rules   string
+	picture bool // of every state, not only of those that hold most
 }
 
-// Every state, light and dark, narrow and wide: no rule of axe-core is broken,
-// nothing is wider than the window, and it looks as it did.
-func TestLooks(t *testing.T) {
-	for _, l := range []like{{}, {Dark: true}, {Width: 320}, {Width: 320, Dark: true}} {
-		t.Run(nameOf(l), func(t *testing.T) {
-			t.Parallel()
-			s, tab := newStage(t, healthy(), "en", l)
-			dir := artifacts(t)
-			for _, state := range states {
-				s.agent.show(state.scene())
-				tab.says(state.headline)
-				tab.good(state.name)
-				tab.shot(filepath.Join(dir, state.name+".png"), "")
-				if state.name == "healthy" || state.name == "closed" {
-					top := filepath.Join(dir, state.name+"-top.png")
-					tab.shot(top, "#top")
-					if err := desktop.Reference(filepath.Join("reference", state.name+"-"+nameOf(l)+".png"), small(t, top), 0.05); err != nil {
-						t.Error(err)
-					}
-				}
-			}
-			ask[any](tab, `document.querySelectorAll("details").forEach((d) => { d.open = true; })`)
-			tab.good("all open")
-			tab.shot(filepath.Join(dir, "all-open.png"), "")
-			s.agent.down()
-			tab.says("The agent is not running")
-			tab.good("agent gone")
-			tab.shot(filepath.Join(dir, "agent-gone.png"), "")
-			s.agent.owner = ipc.Peer{Known: true, UID: ipc.Self().UID + 1}
-			s.agent.up()
-			tab.says("Another person is signed in")
-			tab.good("other user")
-			tab.shot(filepath.Join(dir, "other-user.png"), "")
-			tab.pauseDialog()
-			s.close()
-			tab.says("no longer connected")
-			tab.good("page ended")
-			tab.shot(filepath.Join(dir, "page-ended.png"), "")
-		})
+// looksIn are the looks of all states in a language, those with forced colours
+// by themselves: a browser's picture keeps the ground of them until the page is
+// loaded again. One has movement. German is in the same colours as English.
+func looksIn(language string, forced bool) []look {
+	switch {
+	case forced:
+		return []look{
+			{like{Still: true, Forced: true}, colours, false}, {like{Still: true, Forced: true, Dark: true, Width: 320}, onlyChecks, false},
+		}
+	case language == "de":
+		return []look{
+			{like{Still: true}, onlyChecks, false}, {like{Still: true, Dark: true, Width: 320}, allRules, false},
+			{like{Still: true, Big: true, Width: 320}, onlyChecks, false}, {like{Still: true, Spaced: true, Width: 320}, onlyChecks, false},
+		}
+	}
+	return []look{
+		{like{}, allRules, true}, {like{Still: true, Spaced: true}, onlyChecks, false},
+		{like{Still: true, Contrast: true}, onlyChecks, false},
+		{like{Still: true, Dark: true}, allRules, true}, {like{Still: true, Big: true}, onlyChecks, false},
+		{like{Still: true, Big: true, Width: 320}, onlyChecks, false}, {like{Still: true, Dark: true, Width: 320}, allRules, true},
+		{like{Still: true, Width: 320}, allRules, true}, {like{Still: true, Spaced: true, Width: 320}, onlyChecks, false},
 	}
 }
 
-// pauseDialog looks at the dialog too.
-func (t *tab) pauseDialog() {
-	t.s.Helper()
-	s := t.s
-	s.agent.down()
-	s.agent.owner = ipc.Self()
-	s.agent.show(healthy())
-	s.agent.up()
-	t.says("device healthy")
-	t.click("#do-pause")
-	t.good("dialog")
-	t.shot(filepath.Join(artifactsOf(s.T), "dialog.png"), "")
-	t.press("Escape")
-}
+// spacing is what a person may set at least, without loss (WCAG 2.2, 1.4.12).
+const spacing = `* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }`
 
-// The same in German, with letters of twice the size, with the colours of a
-// person's own, and with neither movement nor a mouse's precision.
-func TestLooksOtherwise(t *testing.T) {
+// Every state, in every look: no rule of axe-core is broken, nothing is lost,
+// and it looks as it did.
+func TestLooks(t *testing.T) {
 	for _, c := range []struct {
-		name string
-		like like
-		big  bool
+		name, language string
+		forced         bool
+		states         []shown
 	}{
-		{"narrow", like{Width: 320, Locale: "de-AT", Dark: true}, false},
-		{"big", like{Locale: "de-DE"}, true},
-		{"big-narrow", like{Width: 320, Locale: "de-DE"}, true},
-		{"forced", like{Forced: true, Still: true, Locale: "de-DE"}, false},
+		{"answers", "en", false, answers()}, {"others", "en", false, others()}, {"forced", "en", true, slices.Concat(answers(), others())},
+		{"german", "de", false, answers()}, {"german-others", "de", false, others()},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			s, tab := newStage(t, healthy(), "de_AT.UTF-8", c.like)
-			if got := ask[string](tab, `document.documentElement.lang`); got != "de" {
-				t.Errorf("the language is %q", got)
-			}
-			if c.big {
-				ask[any](tab, `document.documentElement.style.fontSize = "200%"`)
-			}
+			s, tab := newStage(t, healthy(), map[string]string{"en": "en", "de": "de_AT.UTF-8"}[c.language], like{Locale: c.language})
+			s.bad = []string{"410 (Gone)", "ERR_CONNECTION_REFUSED", "401 (Unauthorized)"}
 			dir := artifacts(t)
-			for _, state := range states {
-				s.agent.show(state.scene())
-				tab.says(state.german)
-				tab.narrow(state.name)
-				if state.name == "closed" || state.name == "signed-out" {
-					tab.kept(state.name)
-					tab.shot(filepath.Join(dir, state.name+".png"), "")
+			for _, state := range c.states {
+				state.come(s, tab)
+				tab.says(map[string]string{"en": state.english, "de": state.german}[c.language])
+				tab.until(`[...document.images].every((i) => i.complete)`)
+				for _, l := range looksIn(c.language, c.forced) {
+					tab.look(l.like)
+					tab.good(state.name, c.language, l)
+					if l.picture || slices.Contains(holdMost, state.name) {
+						tab.pictured(state.name, filepath.Join(dir, state.name+"-"+l.String()+".png"), l)
+					}
 				}
-				if text := ask[string](tab, `document.body.innerText`); strings.Contains(text, "Application") || strings.Contains(text, "Check again") || strings.Contains(text, "undefined") {
-					t.Errorf("%s: not all is German: %s", state.name, text)
+				if c.language == "de" && state.name != "hostile" {
+					tab.german(state.name)
 				}
-			}
-			if moves := ask[string](tab, `getComputedStyle(document.querySelector("button")).transitionDuration`); c.like.Still && moves != "0s" {
-				t.Errorf("a button moves for %s", moves)
+				if state.leave != nil {
+					state.leave(s, tab)
+				}
 			}
 		})
 	}
 }
 
-// good wants no rule broken and nothing wider than the window.
-func (t *tab) good(what string) {
-	t.s.Helper()
-	t.narrow(what)
-	if t.s.like.Dark && t.s.like.Width > 0 {
-		return // the structure is that of the light, the colours are those of the wide
-	}
-	t.kept(what)
-}
+// holdMost are the states of which there is a picture in every look.
+var holdMost = []string{"closed", "all-open", "pause"}
 
-// kept wants no rule of axe-core broken; of a dark page those of colours, which
-// are all that differs.
-func (t *tab) kept(what string) {
-	t.s.Helper()
-	var found struct {
-		Passes                 int
-		Violations, Incomplete []string
-	}
-	t.do("axe", map[string]any{"colours": t.s.like.Dark}, &found)
-	if least := map[bool]int{false: 15, true: 1}[t.s.like.Dark]; found.Passes < least || len(found.Violations) > 0 {
-		t.s.Errorf("%s: %d rules kept, against: %s", what, found.Passes, strings.Join(found.Violations, "\n"))
-	}
-	for _, line := range found.Incomplete {
-		t.s.Logf("%s: to be looked at: %s", what, line)
-	}
-}
+// compared are the states whose top has to look as it did, where a person first
+// looks: whatever else changes, it tells good from bad.
+var compared = []string{"healthy", "closed"}
 
-// narrow wants nothing wider than the window.
-func (t *tab) narrow(what string) {
+// pictured keeps a picture, and compares it with the one that is known.
+func (t *tab) pictured(state, path string, l look) {
 	t.s.Helper()
-	wide := ask[[]string](t, `[...document.querySelectorAll("body *")].filter((e) => e.id !== "skip" && e.checkVisibility() &&
-		(e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1)).map((e) => e.outerHTML.slice(0, 80))`)
-	if len(wide) > 0 || ask[bool](t, `document.documentElement.scrollWidth > document.documentElement.clientWidth`) {
-		t.s.Errorf("%s: wider than the window: %q", what, wide)
+	ground := t.shot(path, "")
+	m := read(t.s.T, path)
+	if want := m.At(m.Bounds().Dx()-1, 0); state != "pause" && fmt.Sprint(color.NRGBAModel.Convert(want)) != fmt.Sprint(ground) {
+		t.s.Errorf("%s, %s: the picture has the ground %v, the page %v", state, l, want, ground)
+	}
+	if !l.picture || !slices.Contains(compared, state) {
+		return
+	}
+	top := strings.TrimSuffix(path, ".png") + "-top.png"
+	t.shot(top, "#top")
+	if err := desktop.Reference(filepath.Join("reference", state+"-"+l.base()+".png"), small(read(t.s.T, top)), 0.05); err != nil {
+		t.s.Error(err)
 	}
 }
 
-// shot keeps a picture of the whole page, or of an element.
-func (t *tab) shot(path, selector string) {
+// german wants no word of ours in English.
+func (t *tab) german(state string) {
 	t.s.Helper()
-	t.do("shot", map[string]any{"path": path, "selector": selector}, nil)
+	text := ask[string](t, `document.body.innerText`)
+	for _, bad := range []string{"Application", "Check again", "What ", "This page", "undefined"} {
+		if strings.Contains(text, bad) {
+			t.s.Errorf("%s: not all is German: %q in %s", state, bad, text)
+		}
+	}
 }
 
-func nameOf(l like) string {
-	name := fmt.Sprintf("light-%d", max(l.Width, 0))
-	if l.Width == 0 {
-		name = "light-1280"
+// tall is the height of the window in CSS pixels: what is in a picture.
+const tall = 1200
+
+// look changes what the browser is like, under the page that is there.
+func (t *tab) look(l like) {
+	t.s.Helper()
+	if l.Height == 0 {
+		l.Height = tall
 	}
-	if l.Dark {
-		name = strings.Replace(name, "light", "dark", 1)
+	t.do("look", map[string]any{"like": l, "spacing": spacing}, nil)
+}
+
+// hardest are rules that have something to say of every state: if one of them
+// does not, nothing was looked at.
+var hardest = map[string][]string{
+	allRules: {"color-contrast", "target-size", "region", "heading-order", "landmark-one-main", "page-has-heading-one", "html-has-lang", "document-title", "bypass"},
+	colours:  {"color-contrast"},
+}
+
+// good wants no rule broken, none that is in doubt, and nothing lost.
+func (t *tab) good(state, language string, l look) {
+	t.s.Helper()
+	var found struct{ Kept, Against, Unsure []string }
+	size := map[bool]int{false: 16, true: 32}[l.Big]
+	checks := seenScript + with(`({ language: %s, still: %s, size: %s, spaced: %s })`, []any{language, l.Still, size, l.Spaced})
+	t.do("audit", map[string]any{"checks": checks, "rules": l.rules}, &found)
+	for _, line := range slices.Concat(found.Against, found.Unsure) {
+		t.s.Errorf("%s, %s: %s", state, l, line)
 	}
-	return name
+	for _, rule := range hardest[l.rules] {
+		alone := state == "pause" && !strings.Contains("color-contrast target-size", rule) // behind a dialog nothing is looked at
+		if !slices.Contains(found.Kept, rule) && !alone && len(found.Against)+len(found.Unsure) == 0 {
+			t.s.Errorf("%s, %s: the rule %s was not looked at", state, l, rule)
+		}
+	}
+}
+
+// shot keeps a picture of the window, or of an element, and gives the colour of
+// the page's ground.
+func (t *tab) shot(path, selector string) color.NRGBA {
+	t.s.Helper()
+	var ground string
+	t.do("shot", map[string]any{"path": path, "selector": selector}, &ground)
+	out := color.NRGBA{A: 255}
+	if _, err := fmt.Sscanf(ground, "rgb(%d, %d, %d)", &out.R, &out.G, &out.B); err != nil {
+		t.s.Errorf("the ground is %q: %v", ground, err)
+	}
+	return out
+}
+
+// base is the name of the four looks that are compared: "light-1280".
+func (l like) base() string {
+	return fmt.Sprintf("%s-%d", map[bool]string{false: "light", true: "dark"}[l.Dark], cmp.Or(l.Width, 1280))
+}
+
+// String is a look's name: "light-still-1280".
+func (l like) String() string {
+	name := map[bool]string{false: "light", true: "dark"}[l.Dark]
+	for _, more := range []struct {
+		on   bool
+		name string
+	}{{l.Forced, "forced"}, {l.Contrast, "contrast"}, {l.Still, "still"}, {l.Big, "big"}, {l.Spaced, "spaced"}} {
+		if more.on {
+			name += "-" + more.name
+		}
+	}
+	return fmt.Sprintf("%s-%d", name, cmp.Or(l.Width, 1280))
 }
 
 // artifactsOf is the folder for what a test leaves to be looked at: below
@@ -209,17 +231,7 @@ func artifacts(t *testing.T) string {
 // letters become greys.
 const smaller = 4
 
-func small(t *testing.T, path string) image.Image {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	m, err := png.Decode(f)
-	if err != nil {
-		t.Fatal(err)
-	}
+func small(m image.Image) image.Image {
 	size := m.Bounds().Size().Div(smaller)
 	out := image.NewRGBA(image.Rectangle{Max: size})
 	for y := range size.Y {
@@ -234,4 +246,18 @@ func small(t *testing.T, path string) image.Image {
 		}
 	}
 	return out
+}
+
+func read(t *testing.T, path string) image.Image {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	m, err := png.Decode(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

@@ -18,9 +18,13 @@ import (
 type like struct {
 	Locale      string   `json:"locale,omitempty"`
 	Dark        bool     `json:"dark,omitempty"`
-	Width       int      `json:"width,omitempty"` // CSS pixels; 0 is 1280
+	Width       int      `json:"width,omitempty"`  // CSS pixels; 0 is 1280
+	Height      int      `json:"height,omitempty"` // CSS pixels; 0 is 900
 	Forced      bool     `json:"forced,omitempty"`
 	Still       bool     `json:"still,omitempty"`
+	Contrast    bool     `json:"contrast,omitempty"`
+	Big         bool     `json:"big,omitempty"`    // letters of twice the size
+	Spaced      bool     `json:"spaced,omitempty"` // more space between them
 	Permissions []string `json:"permissions,omitempty"`
 	Profile     string   `json:"profile,omitempty"`
 }
