@@ -30,9 +30,11 @@ var doors = []door{
 	{"tray", []string{
 		"client/localapi", "client/login", "client/loopback", "client/view", "client/statuspage",
 		"posture/fact", "posture/catalogue",
-		"platform/browser", "platform/buildinfo", "platform/clipboard", "platform/files", "platform/ipc",
+		"platform/browser", "platform/buildinfo", "platform/cells", "platform/clipboard", "platform/files", "platform/ipc",
 		"platform/locale", "platform/notify", "platform/paths", "platform/settings",
 	}},
+	// The program waits for the agent's socket to come.
+	{"tray/cmd/postern-tray", []string{"platform/clock", "platform/watch"}},
 	{"installer", []string{
 		"platform/buildinfo", "platform/osexec", "platform/files",
 		"client/config",
@@ -61,6 +63,7 @@ var keepers = []keeper{
 	{[]string{"github.com/godbus/dbus"}, []string{"tray/shell", "platform/notify", "platform/session"}},
 	{[]string{"github.com/Microsoft/go-winio"}, []string{"platform/ipc"}},
 	{[]string{"github.com/spf13/cobra", "github.com/spf13/pflag"}, []string{"client/cmd/postern"}},
+	{[]string{"github.com/rivo/uniseg"}, []string{"platform/cells"}},
 	{[]string{"golang.org/x/image"}, []string{"tray/icons"}},
 	{[]string{"github.com/shirou/gopsutil"}, []string{"platform/machine"}},
 	{[]string{"github.com/pkg/browser"}, []string{"platform/browser"}},

@@ -94,7 +94,7 @@ func (d *Device) Join(ctx context.Context) error {
 	}
 	defer r.Close()
 	const owner = "demo"
-	s, err := d.signins.Start(ctx, providers[0], signin.Return{URI: r.RedirectURI(), FormPost: true}, owner)
+	s, err := d.signins.Start(ctx, providers[0], signin.Request{Redirect: r.RedirectURI(), FormPost: true}, owner)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (d *Device) idToken(ctx context.Context, client string) (signin.Done, error
 		fmt.Fprint(w, "done")
 	}))
 	defer receiver.Close()
-	started, err := d.SignIns.Start(ctx, api.Provider{Issuer: d.World.IDP, ClientID: client, Scopes: []string{"openid", "email", "profile"}}, signin.Return{URI: receiver.URL + "/callback"}, "uid:0")
+	started, err := d.SignIns.Start(ctx, api.Provider{Issuer: d.World.IDP, ClientID: client, Scopes: []string{"openid", "email", "profile"}}, signin.Request{Redirect: receiver.URL + "/callback"}, "uid:0")
 	if err != nil {
 		return signin.Done{}, err
 	}
