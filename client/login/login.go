@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/loopback"
+	"github.com/postern-zt/postern/platform/browser"
 )
 
 // Agent is what a sign-in asks of the agent (localapi.Client).
@@ -32,8 +33,8 @@ const (
 // Flow is one sign-in.
 type Flow struct {
 	Agent Agent
-	// Show brings the person to the address. An error ends the sign-in.
-	Show func(ctx context.Context, url string) error
+	// Show brings the person to the sign-in page. An error ends the sign-in.
+	Show func(ctx context.Context, at Page) error
 	// Await waits for the redirect until the receiver has it, or until it has
 	// come in another way; nil waits for the receiver alone.
 	Await func(ctx context.Context, r *loopback.Receiver, state string) (loopback.Result, error)
@@ -43,6 +44,15 @@ type Flow struct {
 	ByHand bool
 	// Switch has the provider ask who signs in, although it may remember somebody.
 	Switch bool
+}
+
+// Page is where a person signs in.
+type Page struct {
+	// Here opens in a browser on this computer and leads on to the page: the one
+	// for command lines, which other users can read.
+	Here string
+	// Anywhere is the provider's page itself, for a browser anywhere.
+	Anywhere string
 }
 
 // Run signs in and returns the status after it. A sign-in that ends in another
@@ -60,7 +70,11 @@ func (f Flow) Run(ctx context.Context) (localapi.Status, error) {
 	if err != nil {
 		return none, err
 	}
-	if err := f.Show(ctx, begun.URL); err != nil {
+	if err := browser.Check(begun.URL); err != nil { // a browser would be led there
+		f.cancel(ctx, begun.ID)
+		return none, err
+	}
+	if err := f.Show(ctx, Page{Here: receiver.Begin(begun.URL), Anywhere: begun.URL}); err != nil {
 		f.cancel(ctx, begun.ID)
 		return none, err
 	}

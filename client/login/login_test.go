@@ -1,6 +1,7 @@
 package login
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/loopback"
+	"github.com/postern-zt/postern/platform/browser"
 )
 
 // agent is a twin of the agent that keeps what it was told.
@@ -21,13 +23,14 @@ type agent struct {
 	finished []localapi.Finish
 	gaveUp   []string
 	startErr error
+	leads    string // the provider's page; "" for one that is well
 }
 
 func (a *agent) StartSignIn(_ context.Context, in localapi.SignInRequest) (localapi.SignIn, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.redirect, a.posts = in.RedirectURI, in.FormPost
-	return localapi.SignIn{ID: "id", URL: "https://idp.example/", State: "st", ExpiresInMS: a.expires}, a.startErr
+	return localapi.SignIn{ID: "id", URL: cmp.Or(a.leads, "https://idp.example/"), State: "st", ExpiresInMS: a.expires}, a.startErr
 }
 
 func (a *agent) FinishSignIn(_ context.Context, f localapi.Finish) (localapi.Status, error) {
@@ -48,8 +51,8 @@ func (a *agent) CancelSignIn(ctx context.Context, id string) (localapi.Status, e
 }
 
 // comesBack is a browser that goes straight to the redirect.
-func (a *agent) comesBack(t *testing.T, query string) func(context.Context, string) error {
-	return func(context.Context, string) error {
+func (a *agent) comesBack(t *testing.T, query string) func(context.Context, Page) error {
+	return func(context.Context, Page) error {
 		go func() {
 			res, err := http.Get(a.redirect + "?" + query)
 			if err != nil {
@@ -73,7 +76,7 @@ func TestSignsIn(t *testing.T) {
 
 func TestPastedAnswer(t *testing.T) {
 	a := &agent{}
-	_, err := Flow{Agent: a, Show: func(context.Context, string) error { return nil },
+	_, err := Flow{Agent: a, Show: func(context.Context, Page) error { return nil },
 		Await: func(_ context.Context, _ *loopback.Receiver, state string) (loopback.Result, error) {
 			return loopback.Result{Code: "pasted", State: state}, nil
 		}}.Run(t.Context())
@@ -115,12 +118,12 @@ func TestGivenUp(t *testing.T) {
 	shut, timedOut := errors.New("no browser"), &localapi.Refused{Code: localapi.CodeSignInTimeout}
 	for name, f := range map[string]struct {
 		agent *agent
-		show  func(context.Context, string) error
+		show  func(context.Context, Page) error
 		want  error
 	}{
-		"cancelled":  {&agent{}, func(context.Context, string) error { cancel(); return nil }, context.Canceled},
-		"too late":   {&agent{expires: 30}, func(context.Context, string) error { return nil }, timedOut},
-		"no browser": {&agent{}, func(context.Context, string) error { return shut }, shut},
+		"cancelled":  {&agent{}, func(context.Context, Page) error { cancel(); return nil }, context.Canceled},
+		"too late":   {&agent{expires: 30}, func(context.Context, Page) error { return nil }, timedOut},
+		"no browser": {&agent{}, func(context.Context, Page) error { return shut }, shut},
 	} {
 		use := t.Context()
 		if name == "cancelled" {
@@ -154,6 +157,38 @@ func TestProviderSaysWhatCannotBeShown(t *testing.T) {
 		if strings.ContainsAny(text, "\x1b\n\u202e") || len([]rune(text)) > 2*maxQuoted || !strings.Contains(text, "Signed in.") {
 			t.Errorf("%q", text)
 		}
+	}
+}
+
+// What is given to a browser here leads on to the provider and tells nothing of
+// the sign-in; other pages than the web's are led to by nobody.
+func TestWhereTheBrowserIsLed(t *testing.T) {
+	a := &agent{leads: "https://idp.example/authorize?state=st&nonce=n"}
+	led := make(chan string, 1)
+	_, err := Flow{Agent: a, Show: func(ctx context.Context, at Page) error {
+		if at.Anywhere != a.leads || strings.Contains(at.Here, "state=") || strings.Contains(at.Here, "nonce=") {
+			t.Errorf("shown %+v", at)
+		}
+		go func() {
+			hc := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+			res, err := hc.Get(at.Here)
+			if err != nil {
+				t.Error(err)
+				close(led)
+				return
+			}
+			res.Body.Close()
+			led <- res.Header.Get("Location")
+			a.comesBack(t, "code=c&state=st")(ctx, at)
+		}()
+		return nil
+	}}.Run(t.Context())
+	if to := <-led; err != nil || to != a.leads {
+		t.Errorf("led to %q, %v", to, err)
+	}
+	a = &agent{leads: "file:///etc/passwd"}
+	if _, err := (Flow{Agent: a, Show: func(context.Context, Page) error { t.Error("shown"); return nil }}).Run(t.Context()); !errors.Is(err, browser.ErrNotAllowed) || len(a.gaveUp) != 1 {
+		t.Errorf("a file: %v", err)
 	}
 }
 

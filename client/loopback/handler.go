@@ -15,15 +15,20 @@ import (
 // goes back to.
 const (
 	pathCallback = "/callback"
+	pathBegin    = "/begin" // with paramTicket: on to the provider
 	pathDone     = "/done"  // after the one answer
 	pathUsed     = "/used"  // after another answer than the first
 	pathOther    = "/other" // after what belongs to no sign-in under way
 )
 
+// paramTicket says that the browser was started by us.
+const paramTicket = "ticket"
+
 // handler answers the browser.
 type handler struct {
 	host    string
 	state   string
+	begins  func(ticket string) (string, bool)
 	taken   chan Result   // receives the one result
 	seen    chan struct{} // closed when the last page has been written
 	answers *underWay
@@ -66,6 +71,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		words.show(w, http.StatusBadRequest, nothingHere)
 	case r.URL.Path == pathCallback:
 		h.callback(w, r, words)
+	case r.URL.Path == pathBegin && r.Method == http.MethodGet:
+		h.begin(w, r, words)
 	case r.Method != http.MethodGet:
 		w.Header().Set("Allow", http.MethodGet)
 		words.show(w, http.StatusMethodNotAllowed, nothingHere)
@@ -106,6 +113,22 @@ func (h *handler) callback(w http.ResponseWriter, r *http.Request, words texts) 
 	}
 }
 
+// begin takes the browser on to the provider, as long as an answer is wanted.
+func (h *handler) begin(w http.ResponseWriter, r *http.Request, words texts) {
+	h.mu.Lock()
+	used := h.used
+	h.mu.Unlock()
+	link, ours := h.begins(r.URL.Query().Get(paramTicket))
+	switch {
+	case !ours:
+		words.show(w, http.StatusNotFound, nothingHere)
+	case used:
+		h.send(w, pathUsed)
+	default:
+		lead(w, link)
+	}
+}
+
 // form reads a posted answer; "" is none, and refused like one.
 func form(w http.ResponseWriter, r *http.Request) string {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
@@ -122,7 +145,12 @@ func form(w http.ResponseWriter, r *http.Request) string {
 // send takes the browser on to a page without a query.
 func (h *handler) send(w http.ResponseWriter, path string) {
 	to := url.URL{Scheme: "http", Host: h.host, Path: path}
-	w.Header().Set("Location", to.String())
+	lead(w, to.String())
+}
+
+// lead answers with another address.
+func lead(w http.ResponseWriter, to string) {
+	w.Header().Set("Location", to)
 	w.Header().Set("Content-Length", "0")
 	w.WriteHeader(http.StatusSeeOther)
 	flush(w)

@@ -18,8 +18,11 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
+
+	"github.com/postern-zt/postern/platform/jws"
 )
 
 // Limits of what a stranger on this machine may take of us.
@@ -46,8 +49,10 @@ type Receiver struct {
 	stay     time.Duration
 	once     sync.Once
 	answers  underWay
+	ticket   string // what the link to the provider is fetched with
 
 	mu      sync.Mutex
+	leads   string // the provider's page, "" before Begin
 	closed  bool
 	server  *http.Server // nil until Wait
 	expires *time.Timer  // nil until Wait has a result
@@ -77,11 +82,30 @@ func Listen() (*Receiver, error) {
 			return nil, fmt.Errorf("listen for the sign-in's redirect: %w", errors.Join(err, err6))
 		}
 	}
-	return &Receiver{listener: own(l), host: l.Addr().String(), stay: linger}, nil
+	return &Receiver{listener: own(l), host: l.Addr().String(), stay: linger, ticket: jws.Random(16)}, nil
 }
 
 // RedirectURI is the address to give to the provider.
 func (r *Receiver) RedirectURI() string { return "http://" + r.host + pathCallback }
+
+// Begin gives the address to open in a browser on this computer: one of this
+// receiver that leads on to link, the provider's page, until there is an answer.
+// A browser is started with the address that it is to open, which other users of
+// the computer can read (ps(1)); in link they would find state, nonce and code
+// challenge, and with them could have their own code answer this sign-in.
+func (r *Receiver) Begin(link string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.leads = link
+	return "http://" + r.host + pathBegin + "?" + url.Values{paramTicket: {r.ticket}}.Encode()
+}
+
+// begins is the provider's page for who brings the ticket.
+func (r *Receiver) begins(ticket string) (string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leads, r.leads != "" && jws.Equal(ticket, r.ticket)
+}
 
 // Close gives the port back, after answers that are on their way, for two
 // seconds at most. It may be called more than once.
@@ -126,7 +150,7 @@ func (r *Receiver) Wait(ctx context.Context, state string) (Result, error) {
 	case state == "":
 		return Result{}, errors.Join(errors.New("wait for the sign-in: no state to compare with"), r.Close())
 	}
-	h := &handler{host: r.host, state: state, taken: make(chan Result, 1), seen: make(chan struct{}), answers: &r.answers}
+	h := &handler{host: r.host, begins: r.begins, state: state, taken: make(chan Result, 1), seen: make(chan struct{}), answers: &r.answers}
 	srv := &http.Server{
 		Handler: h, MaxHeaderBytes: maxHeader, ReadTimeout: headerTimeout, WriteTimeout: writeTimeout,
 		ErrorLog: log.New(io.Discard, "", 0), // it would quote addresses, and with them codes

@@ -101,6 +101,45 @@ func TestSignIn(t *testing.T) {
 	shut(t, r)
 }
 
+// Who brings the ticket is led to the provider, until there is an answer.
+func TestBegin(t *testing.T) {
+	r, got := waiting(t, t.Context())
+	const link = "https://idp.example/authorize?state=" + state
+	for _, address := range []string{"http://" + r.host + "/begin?ticket=", "http://" + r.host + "/begin?ticket=" + r.ticket} {
+		if res, _ := ask(t, "GET", address, ""); res.StatusCode != http.StatusNotFound {
+			t.Errorf("before there is a link: %d", res.StatusCode)
+		}
+	}
+	address := r.Begin(link)
+	if strings.Contains(address, state) || strings.Contains(address, "idp.example") {
+		t.Errorf("the address tells: %s", address)
+	}
+	for _, tc := range []struct {
+		method, address, host string
+		status                int
+		to                    string
+	}{
+		{"GET", "http://" + r.host + "/begin", "", http.StatusNotFound, ""},
+		{"GET", address + "x", "", http.StatusNotFound, ""},
+		{"GET", address, "rebound.example", http.StatusBadRequest, ""},
+		{"POST", address, "", http.StatusMethodNotAllowed, ""},
+		{"GET", address, "", http.StatusSeeOther, link},
+		{"GET", address, "", http.StatusSeeOther, link}, // the tab was closed
+	} {
+		res, body := ask(t, tc.method, tc.address, tc.host)
+		if res.StatusCode != tc.status || res.Header.Get("Location") != tc.to || res.Header.Get("Referrer-Policy") != "no-referrer" || strings.Contains(body, state) {
+			t.Errorf("%s %s: %d to %q: %s", tc.method, tc.address, res.StatusCode, res.Header.Get("Location"), body)
+		}
+	}
+	follow(t, r.RedirectURI()+"?code=c&state="+state)
+	if o := <-got; o.err != nil {
+		t.Fatal(o.err)
+	}
+	if status, text := follow(t, address); status != http.StatusGone || !strings.Contains(text, "another tab") {
+		t.Errorf("after the answer: %d %s", status, text)
+	}
+}
+
 // shut wants nobody to listen any more.
 func shut(t *testing.T, r *Receiver) {
 	t.Helper()

@@ -18,10 +18,17 @@ import (
 
 // providerClient asks providers: with a deadline, for so many bytes at most,
 // and only at the addresses that were checked, wherever an answer points to.
+// Each question has a connection of its own: while the person signs in, the one
+// before has been idle for about as long as many servers keep them, and the code
+// cannot be sent twice when it breaks.
 func providerClient() *http.Client {
+	fresh := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true, ForceAttemptHTTP2: true,
+		TLSHandshakeTimeout: providerTimeout,
+	}
 	return &http.Client{
 		Timeout:       providerTimeout,
-		Transport:     bounded.Transport{Next: http.DefaultTransport, Limit: maxBody},
+		Transport:     bounded.Transport{Next: fresh, Limit: maxBody},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }

@@ -6,14 +6,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/bind"
 	. "github.com/postern-zt/postern/client/signin"
+	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/testfixtures/rig"
 )
 
@@ -376,5 +379,36 @@ func TestAnswersWithoutAnIDToken(t *testing.T) {
 		if strings.Contains(err.Error(), "the-code") || len(err.Error()) > 400 {
 			t.Errorf("told %v", err)
 		}
+	}
+}
+
+// A server that closes idle connections never has the code sent into one.
+func TestConnectionsAreFresh(t *testing.T) {
+	var mu sync.Mutex
+	connections, asked := 0, 0
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		asked++
+		http.NotFound(w, r)
+	}))
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s == http.StateNew {
+			connections++
+		}
+	}
+	srv.Start()
+	defer srv.Close()
+	s := New(jkt, clock.NewFake(time.Now()).Boot, time.Now)
+	for range 3 {
+		_, err := s.Start(t.Context(), api.Provider{Issuer: srv.URL, ClientID: "c"}, back, "uid:1")
+		failed(t, err, CodeProvider)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if asked != 3 || connections != asked {
+		t.Errorf("%d questions by %d connections", asked, connections)
 	}
 }

@@ -38,7 +38,7 @@ var ErrNoScreen = errors.New("there is no screen to show a browser on")
 // started here, it is waited for as long as this process lives, so that none
 // stays behind as a zombie.
 func Open(ctx context.Context, rawURL string) error {
-	if err := check(rawURL); err != nil {
+	if err := Check(rawURL); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -75,9 +75,10 @@ func wait(ctx context.Context, limit time.Duration, open func() error) error {
 	}
 }
 
-// check says why rawURL is not opened. Its errors never quote the address,
-// whose query may hold what belongs to a sign-in.
-func check(rawURL string) error {
+// Check says why rawURL would not be opened, with ErrNotAllowed in the error's
+// chain. Its errors never quote the address, whose query may hold what belongs
+// to a sign-in.
+func Check(rawURL string) error {
 	refuse := func(why string) error { return fmt.Errorf("open browser: %s: %w", why, ErrNotAllowed) }
 	// Where a handler passes the address on to a shell, quotes and the like
 	// would be more than characters.

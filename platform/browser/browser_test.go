@@ -18,7 +18,7 @@ func TestCheck(t *testing.T) {
 		"http://127.0.0.1:40000/callback?x=1", "http://127.0.0.1", "http://127.8.9.10/", "http://[::1]:8080/",
 		"HTTPS://broker.example/",
 	} {
-		if err := check(ok); err != nil {
+		if err := Check(ok); err != nil {
 			t.Errorf("%s: %v", ok, err)
 		}
 	}
@@ -45,7 +45,7 @@ func FuzzCheck(f *testing.F) {
 	f.Add("http://127.0.0.1:1/")
 	f.Add("http://127.0.0.1@evil.example/")
 	f.Fuzz(func(t *testing.T, raw string) {
-		if check(raw) != nil {
+		if Check(raw) != nil {
 			return
 		}
 		lower := strings.ToLower(raw)

@@ -112,8 +112,12 @@ func (d *Desk) signIn(ctx context.Context, s *desktop, switching bool) {
 }
 
 func (d *Desk) runSignIn(ctx context.Context, switching bool) error {
-	_, err := login.Flow{Agent: d.opts.Agent, Show: optional(d.opts.Open), Switch: switching}.Run(ctx)
+	_, err := login.Flow{Agent: d.opts.Agent, Show: d.signInPage, Switch: switching}.Run(ctx)
 	return err
+}
+
+func (d *Desk) signInPage(ctx context.Context, at login.Page) error {
+	return optional(d.opts.Open)(ctx, at.Here)
 }
 
 // pauseFor pauses as one of the menu's choices says.

@@ -3,6 +3,7 @@ package desk
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -320,13 +321,24 @@ func TestCheckShowsProof(t *testing.T) {
 	})
 }
 
+// led is where a browser that is given the address ends up, or why nowhere.
+func led(address string) string {
+	hc := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := hc.Get(address)
+	if err != nil {
+		return "the sign-in is over"
+	}
+	res.Body.Close()
+	return res.Header.Get("Location")
+}
+
 // The receiver of a sign-in listens on the real loopback, which no bubble knows.
 func TestSignInIsOneAtATime(t *testing.T) {
 	a := &agent{status: localapi.Status{Revision: 1, State: localapi.StateSignedOut}.Filled(), changed: make(chan struct{}), hears: make(chan struct{}, 16)}
 	opened := make(chan string, 8)
 	d := New(Options{Agent: a, Base: view.Input{Language: "en", System: "linux"}, Draw: func(menu.Menu) {},
 		Tell: func(_ context.Context, n view.Notice) error { opened <- "told " + n.Title; return nil },
-		Open: func(_ context.Context, url string) error { opened <- url; return nil }})
+		Open: func(_ context.Context, url string) error { go func() { opened <- led(url) }(); return nil }})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); d.Run(ctx) }()

@@ -64,11 +64,11 @@ func (a *app) login(ctx context.Context, f loginFlags) error {
 // must then come in the address, which the person can copy.
 func (a *app) signIn(ctx context.Context, f login.Flow) (localapi.Status, error) {
 	noBrowser := false
-	f.Show = func(ctx context.Context, url string) error {
+	f.Show = func(ctx context.Context, at login.Page) error {
 		if f.ByHand {
-			return a.showLink(url)
+			return a.showLink(at.Anywhere)
 		}
-		err := a.openPage(ctx, url)
+		err := a.openPage(ctx, at)
 		noBrowser = err != nil && ctx.Err() == nil && !errors.Is(err, browser.ErrNotAllowed)
 		return err
 	}
@@ -123,13 +123,13 @@ func (a *app) already(ctx context.Context, c *localapi.Client) {
 }
 
 // openPage brings the person to the sign-in page in a browser here.
-func (a *app) openPage(ctx context.Context, url string) error {
+func (a *app) openPage(ctx context.Context, at login.Page) error {
 	a.warn("%s", a.said().Session.OpeningBrowser)
-	if err := browser.Open(ctx, url); err != nil {
+	if err := browser.Open(ctx, at.Here); err != nil {
 		return err
 	}
 	a.warn("%s", a.said().Session.WaitingThere)
-	return a.sayLink(url)
+	return a.sayLink(at.Anywhere)
 }
 
 // showLink gives the person the link of the sign-in page.

@@ -66,8 +66,8 @@ func openSetting(ctx context.Context, id string) error {
 func (a *app) signInFor(ctx, life context.Context, work *sync.WaitGroup, c *localapi.Client) error {
 	opened := make(chan error, 1) // takes the first word: of the browser, or why there is none
 	work.Go(func() {
-		_, err := login.Flow{Agent: c, Show: func(_ context.Context, url string) error {
-			err := browser.Open(ctx, url)
+		_, err := login.Flow{Agent: c, Show: func(_ context.Context, at login.Page) error {
+			err := browser.Open(ctx, at.Here)
 			opened <- err
 			return err
 		}}.Run(life)
