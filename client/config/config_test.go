@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
@@ -155,6 +156,9 @@ func TestRefused(t *testing.T) {
 		{"http", "broker: http://b\n", ":1: broker: a broker is reached by https only"},
 		{"user information", "broker: https://me:" + token + "@b\n", ":1: broker: the address has more than"},
 		{"query", "broker: https://b?x\n", ":1: broker: the address has more than"},
+		{"path", "broker: https://b/there\n", ":1: broker: the address has more than a host and a port"},
+		{"port", "broker: https://b:70000\n", ":1: broker: ports are numbers from 1 to 65535"},
+		{"no port", "broker: https://b:0\n", ":1: broker: ports are numbers"},
 		{"no host", "broker: 'https://'\n", ":1: broker: this is not a web address"},
 		{"not text", "\nbroker: 5\n", ":2: broker: this is not text"},
 		{"list for text", "broker: [a]\n", ":1: broker: this is not text"},
@@ -284,7 +288,7 @@ func FuzzDocument(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		l := loader{d: document{file: "settings.yaml"}, shipped: shipped, s: defaults("settings.yaml", shipped)}
+		l := loader{d: document{file: "settings.yaml"}, shipped: shipped, read: sha256.New(), s: defaults("settings.yaml", shipped)}
 		if top := l.d.parse(data); top != nil {
 			l.take(top)
 		}

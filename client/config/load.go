@@ -2,15 +2,17 @@ package config
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -34,7 +36,7 @@ const (
 // Load reads the settings of the agent that keeps its files where set says. A
 // file that is not there is fine. Wrong settings are refused whole: the error
 // is then an *Error that names file, line and key of everything that is wrong,
-// and the Settings hold defaults only, without a broker.
+// and the Settings hold defaults only, without a broker, beside File and Files.
 func Load(set paths.Set, o Overrides) (Settings, error) {
 	shipped, err := observe.BuiltIn()
 	if err != nil {
@@ -47,18 +49,21 @@ func Load(set paths.Set, o Overrides) (Settings, error) {
 		}
 		must = true
 	}
-	l := loader{d: document{file: file}, shipped: shipped}
+	l := loader{d: document{file: file}, shipped: shipped, read: sha256.New()}
 	l.s = defaults(file, shipped)
-	if top := l.read(must); top != nil {
+	if top := l.open(must); top != nil {
 		l.take(top)
 	}
 	l.override(o)
 	l.loadRoots()
+	out := l.s
 	if len(l.d.problems) > 0 {
 		slices.SortStableFunc(l.d.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
-		return defaults(file, shipped), &Error{Problems: l.d.problems}
+		out, err = defaults(file, shipped), &Error{Problems: l.d.problems}
+		l.note("", nil, err)
 	}
-	return l.s, nil
+	out.Files, out.sum = l.files, [sha256.Size]byte(l.read.Sum(nil))
+	return out, err
 }
 
 func defaults(file string, shipped []observe.EDRRow) Settings {
@@ -87,42 +92,49 @@ type loader struct {
 	shipped []observe.EDRRow
 	shared  bool // others may read the settings file
 	caLine  int
+	files   []string  // that were looked at
+	read    hash.Hash // of what was found in them
 }
 
-// read gives the top mapping of the settings file, nil when there is none.
-func (l *loader) read(must bool) *yaml.Node {
-	info, err := os.Stat(l.d.file)
-	if errors.Is(err, fs.ErrNotExist) {
+// note remembers what came of looking at a file.
+func (l *loader) note(path string, data []byte, err error) {
+	if path != "" && !slices.Contains(l.files, path) {
+		l.files = append(l.files, path)
+	}
+	fmt.Fprintf(l.read, "%q %d %q\n", path, len(data), fmt.Sprint(err))
+	l.read.Write(data)
+}
+
+// open gives the top mapping of the settings file, nil when there is none.
+func (l *loader) open(must bool) *yaml.Node {
+	info, err := trusted(l.d.file)
+	l.note(l.d.file, nil, err)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		if must {
 			l.d.wrong(0, "", "name a file that is there", "there is no such file")
 		}
 		return nil
-	}
-	if err == nil {
-		err = files.CheckDir(filepath.Dir(l.d.file))
-	}
-	if err != nil {
+	case err != nil:
 		l.d.wrong(0, "", "the file and its folder must belong to the user the agent runs as, and nobody else may write to them", "%v", err)
 		return nil
-	}
-	if writable(info) {
+	case writable(info):
 		l.d.wrong(0, "", "run: chmod go-w "+l.d.file, "its mode %04o lets others change it", info.Mode().Perm())
 		return nil
 	}
 	l.shared = hasModes() && info.Mode().Perm()&0o077 != 0
 	data, err := files.ReadLimited(l.d.file, maxFile)
-	if err != nil {
+	l.note(l.d.file, data, err)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		l.d.wrong(0, "", "let the user that the agent runs as read it", "the agent may not read it (%v)", err)
+		return nil
+	case err != nil:
 		l.d.wrong(0, "", "make it a readable text file", "%v", err)
 		return nil
 	}
 	return l.d.parse(data)
 }
-
-// hasModes tells whether permission bits mean anything; on Windows the access
-// list of the folder is what protects a file.
-func hasModes() bool { return runtime.GOOS != "windows" }
-
-func writable(info fs.FileInfo) bool { return hasModes() && info.Mode().Perm()&0o022 != 0 }
 
 // take reads every key of the file.
 func (l *loader) take(top *yaml.Node) {
@@ -206,11 +218,19 @@ func (l *loader) broker(at place, v string) {
 		l.wrong(at, hint, "this is not a web address")
 	case u.Scheme != "https":
 		l.wrong(at, hint, "a broker is reached by https only")
-	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-		l.wrong(at, hint, "the address has more than a host, a port and a path")
+	case u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" || strings.Trim(u.Path, "/") != "":
+		l.wrong(at, hint, "the address has more than a host and a port")
+	case !validPort(u.Port()):
+		l.wrong(at, hint, "ports are numbers from 1 to 65535")
 	default:
 		l.s.Broker = Value[string]{strings.TrimRight(v, "/"), at.origin}
 	}
+}
+
+// validPort is true of no port, too.
+func validPort(port string) bool {
+	n, err := strconv.ParseUint(port, 10, 16)
+	return port == "" || err == nil && n > 0
 }
 
 func (l *loader) name(at place, v string) {

@@ -33,7 +33,12 @@ func (l *loader) loadRoots() {
 	if l.s.BrokerCA.Origin == OriginFlag {
 		d.file = ""
 	}
-	pool, err := readRoots(path)
+	data, err := readCA(path)
+	l.note(path, data, err)
+	var pool *x509.CertPool
+	if err == nil {
+		pool, err = parseRoots(path, data)
+	}
 	if err != nil {
 		d.wrong(l.caLine, KeyBrokerCA, "give a PEM file with the certificates of the broker's certification authority", "%v", err)
 		l.d.problems = append(l.d.problems, d.problems...)
@@ -42,7 +47,7 @@ func (l *loader) loadRoots() {
 	l.s.roots = pool
 }
 
-func readRoots(path string) (*x509.CertPool, error) {
+func readCA(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is not there", path)
@@ -53,10 +58,13 @@ func readRoots(path string) (*x509.CertPool, error) {
 	if writable(info) {
 		return nil, fmt.Errorf("mode %04o of %s lets others change it", info.Mode().Perm(), path)
 	}
-	data, err := files.ReadLimited(path, maxCA)
-	if err != nil {
+	if err := trustedOwner(path, info); err != nil {
 		return nil, err
 	}
+	return files.ReadLimited(path, maxCA)
+}
+
+func parseRoots(path string, data []byte) (*x509.CertPool, error) {
 	pool, n := x509.NewCertPool(), 0
 	for block, rest := pem.Decode(data); block != nil; block, rest = pem.Decode(rest) {
 		if block.Type != "CERTIFICATE" {
@@ -88,6 +96,7 @@ func (l *loader) token(at place, v string) {
 // that is gone is only worth a warning: once enrolled, nobody needs it.
 func (l *loader) tokenFile(at place, path string) {
 	data, err := files.ReadOwnerOnly(path, maxToken+2)
+	l.note(path, data, err)
 	if errors.Is(err, fs.ErrNotExist) {
 		p := Problem{File: l.d.file, Line: at.line, Key: at.key, Text: path + " is not there",
 			Hint: "if this device is enrolled already, remove the key"}

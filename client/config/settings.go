@@ -2,6 +2,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -68,9 +69,17 @@ type Settings struct {
 	Forbid Value[observe.Forbid]
 	// Warnings are what is odd but harmless.
 	Warnings []Problem
+	// Files are the absolute paths of all files that were looked at, whether or
+	// not they are there: when one of them changes, the settings may.
+	Files []string
 
 	roots *x509.CertPool
+	sum   [sha256.Size]byte // of what was found in Files
 }
+
+// Same reports whether nothing was other in the files when s was loaded than
+// when t was, what is wrong with them included.
+func (s Settings) Same(t Settings) bool { return s.File == t.File && s.sum == t.sum }
 
 // BrokerRoots is the pool of BrokerCA, which replaces the system's: the broker's
 // certificate must come from one of these. nil means those of the system.

@@ -76,7 +76,7 @@ func (d *document) mapping(n *yaml.Node, where string, known ...string) map[stri
 	out := map[string]entry{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, v := n.Content[i], n.Content[i+1]
-		name := fact.Clip(k.Value)
+		name := shownKey(k.Value)
 		path := name
 		if where != "" {
 			path = where + "." + name
@@ -92,6 +92,18 @@ func (d *document) mapping(n *yaml.Node, where string, known ...string) map[stri
 		out[k.Value] = entry{k, v, path}
 	}
 	return out
+}
+
+// shownKey is the name of a key as problems name it. Whoever puts a token where
+// a key belongs must not find it in what everybody on the computer is told:
+// brokers take tokens of 16 characters or more, and keys of that length are
+// lower-case words.
+func shownKey(name string) string {
+	word := func(c rune) bool { return c == '_' || c >= 'a' && c <= 'z' }
+	if len(name) < 16 || !strings.ContainsFunc(name, func(c rune) bool { return !word(c) }) {
+		return fact.Clip(name)
+	}
+	return "(a long name)"
 }
 
 // text gives the string of a scalar.

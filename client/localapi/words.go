@@ -109,25 +109,26 @@ const (
 
 // Codes of refusals that the local socket gives itself.
 const (
-	CodeNotOwner      = "not_owner"          // another user of this machine owns the session
-	CodeNoIdentity    = "caller_unknown"     // the system does not say who calls
-	CodeBadRequest    = "bad_request"        // not a request of this protocol
-	CodeTooLarge      = "too_large"          // the body is above MaxRequest
-	CodeNotFound      = "not_found"          // no such path
-	CodeBadMethod     = "method_not_allowed" // the path has another method
-	CodeFromPage      = "browser_refused"    // the request names a web page as its origin
-	CodeInternal      = "internal"           // the agent's log says more
-	CodeBadAnswer     = "bad_answer"         // what answered does not speak this protocol
-	CodeNoBroker      = "no_broker"          // no broker is configured
-	CodeUnreachable   = "broker_unreachable" // the broker, or the provider, cannot be asked now
-	CodeSignInUnknown = "signin_unknown"     // no such sign-in is under way, or it expired
-	CodeSignInBusy    = "signin_busy"        // another user's sign-in or session is in the way
-	CodeSignInRefused = "signin_refused"     // provider or broker said no
-	CodeEnrolRefused  = "enrolment_refused"  // the broker does not admit this device
-	CodeSignedOut     = "signed_out"         // nobody is signed in
-	CodeService       = "service_refused"    // the caller is a service account, not a person
-	CodeSignInTimeout = "signin_timed_out"   // nobody signed in within the time for it; given by the client
-	CodeTooOld        = "agent_too_old"      // the agent is of a level that does not know this; given by the client
+	CodeNotOwner      = "not_owner"           // another user of this machine owns the session
+	CodeNoIdentity    = "caller_unknown"      // the system does not say who calls
+	CodeBadRequest    = "bad_request"         // not a request of this protocol
+	CodeTooLarge      = "too_large"           // the body is above MaxRequest
+	CodeNotFound      = "not_found"           // no such path
+	CodeBadMethod     = "method_not_allowed"  // the path has another method
+	CodeFromPage      = "browser_refused"     // the request names a web page as its origin
+	CodeInternal      = "internal"            // the agent's log says more
+	CodeBadAnswer     = "bad_answer"          // what answered does not speak this protocol
+	CodeNoBroker      = "no_broker"           // no broker is configured
+	CodeSettings      = "settings_unreadable" // the settings have a mistake; the status says which
+	CodeUnreachable   = "broker_unreachable"  // the broker, or the provider, cannot be asked now
+	CodeSignInUnknown = "signin_unknown"      // no such sign-in is under way, or it expired
+	CodeSignInBusy    = "signin_busy"         // another user's sign-in or session is in the way
+	CodeSignInRefused = "signin_refused"      // provider or broker said no
+	CodeEnrolRefused  = "enrolment_refused"   // the broker does not admit this device
+	CodeSignedOut     = "signed_out"          // nobody is signed in
+	CodeService       = "service_refused"     // the caller is a service account, not a person
+	CodeSignInTimeout = "signin_timed_out"    // nobody signed in within the time for it; given by the client
+	CodeTooOld        = "agent_too_old"       // the agent is of a level that does not know this; given by the client
 )
 
 // Refused is an answer of no, with a stable code, one sentence and a hint. On

@@ -8,20 +8,19 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"syscall"
 
-	"github.com/postern-zt/postern/client/config"
 	"github.com/postern-zt/postern/platform/buildinfo"
-	"github.com/postern-zt/postern/platform/files"
 	"github.com/postern-zt/postern/platform/osexec"
 	"github.com/postern-zt/postern/platform/paths"
 )
 
 const usage = `posternd runs the Postern agent in the foreground until it is told to stop.
+Without settings, or while they have a mistake, it says so to whoever asks it,
+and goes on by itself when they are right.
 
 usage: posternd [--user] [--state DIR] [--config FILE] [--socket PATH]
 
@@ -29,9 +28,11 @@ usage: posternd [--user] [--state DIR] [--config FILE] [--socket PATH]
   --state DIR    keep state, settings and socket in DIR
   --config FILE  read settings from FILE
   --socket PATH  listen for the command line at PATH
+  --check        only read the settings, and say what is wrong with them
   --version      print the version; with --json as one JSON object
 
-Exit codes: 0 stopped as asked, 1 error, 2 usage.
+Exit codes: 0 stopped as asked, 1 error, 2 usage. With --check 0 means that an
+agent can go by the settings, 1 that it would wait for others.
 Example: posternd --user
 `
 
@@ -56,6 +57,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.state, "state", "", "")
 	fs.StringVar(&o.config, "config", "", "")
 	fs.StringVar(&o.socket, "socket", "", "")
+	check := fs.Bool("check", false, "")
 	version, asJSON := fs.Bool("version", false, ""), fs.Bool("json", false, "")
 	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -75,6 +77,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if *version {
 		fmt.Fprintln(stdout, buildinfo.Product, buildinfo.Version())
 		return 0
+	}
+	if *check {
+		return checkSettings(o, stdout, stderr)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -117,39 +122,4 @@ func place(o options) (paths.Set, error) {
 		set.Socket = path
 	}
 	return set, nil
-}
-
-func serve(ctx context.Context, o options, stderr io.Writer) error {
-	set, err := place(o)
-	if err != nil {
-		return err
-	}
-	settings, err := config.Load(set, config.Overrides{File: o.config})
-	if err != nil {
-		return err
-	}
-	if err := settings.NeedBroker(); err != nil {
-		return err
-	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: settings.LogLevel.V}))
-	for _, w := range settings.Warnings {
-		log.Warn("settings", "problem", w)
-	}
-	if err := files.MkdirOwnerOnly(set.State); err != nil {
-		return err
-	}
-	lock, err := files.Lock(filepath.Join(set.State, "agent.lock"), fmt.Sprintf("posternd, process %d", os.Getpid()))
-	var held *files.LockedError
-	if errors.As(err, &held) {
-		holder := held.Holder
-		if holder == "" {
-			holder = "a process that does not say which"
-		}
-		return fmt.Errorf("another agent runs on %s already: %s; stop it first", set.State, holder)
-	}
-	if err != nil {
-		return err
-	}
-	defer lock.Unlock()
-	return wire(ctx, o, set, settings, log)
 }

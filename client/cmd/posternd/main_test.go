@@ -69,9 +69,10 @@ func TestCommandLine(t *testing.T) {
 		{[]string{"--state"}, 2, "", "state"},
 		{[]string{"--user=perhaps"}, 2, "", "user"},
 		{[]string{"start"}, 2, "", `unexpected argument "start"`},
-		{[]string{"--user", "--state", empty}, 1, "", "broker"},
-		{[]string{"--user", "--state", empty, "--config", filepath.Join(empty, "none.yaml")}, 1, "", "none.yaml"},
-		{[]string{"--user", "--state", stateWith(t, "broker: http://plain.example\n")}, 1, "", "https"},
+		{[]string{"--check", "--user", "--state", empty}, 1, "", "no broker configured: set `broker` in " + filepath.Join(empty, "settings.yaml")},
+		{[]string{"--check", "--user", "--state", empty, "--config", filepath.Join(empty, "none.yaml")}, 1, "", "none.yaml"},
+		{[]string{"--check", "--user", "--state", stateWith(t, "broker: http://plain.example\n")}, 1, "", "settings.yaml:1: broker: a broker is reached by https only"},
+		{[]string{"--check", "--user", "--state", stateWith(t, "broker: https://fine.example\n")}, 0, "settings.yaml: the broker is https://fine.example", ""},
 	}
 	for _, tt := range tests {
 		var out, errOut bytes.Buffer
@@ -89,7 +90,7 @@ func TestCommandLine(t *testing.T) {
 		}
 	}
 	if entries, err := os.ReadDir(empty); err != nil || len(entries) != 0 {
-		t.Errorf("an agent that did not start left %v, %v", entries, err)
+		t.Errorf("a check left %v, %v", entries, err)
 	}
 }
 
@@ -117,8 +118,13 @@ type process struct {
 
 func start(t *testing.T, dir string) process {
 	t.Helper()
+	return startWith(t, "--user", "--state", dir)
+}
+
+func startWith(t *testing.T, args ...string) process {
+	t.Helper()
 	var log bytes.Buffer
-	c, err := osexec.StartSelf(t.Context(), osexec.Self{Args: []string{"--user", "--state", dir}, Env: []string{asProgram + "=1"}, Stderr: &log})
+	c, err := osexec.StartSelf(t.Context(), osexec.Self{Args: args, Env: []string{asProgram + "=1", "HOME=" + os.Getenv("HOME")}, Stderr: &log})
 	if err != nil {
 		t.Fatal(err)
 	}

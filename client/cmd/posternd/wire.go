@@ -2,9 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
@@ -12,15 +11,13 @@ import (
 	"github.com/postern-zt/postern/client/brokerclient"
 	"github.com/postern-zt/postern/client/config"
 	"github.com/postern-zt/postern/client/localapi"
-	"github.com/postern-zt/postern/client/localserver"
 	"github.com/postern-zt/postern/client/signin"
+	"github.com/postern-zt/postern/client/waiting"
 	"github.com/postern-zt/postern/platform/buildinfo"
-	"github.com/postern-zt/postern/platform/clock"
 	"github.com/postern-zt/postern/platform/hwkey"
 	"github.com/postern-zt/postern/platform/ipc"
 	"github.com/postern-zt/postern/platform/jws"
 	"github.com/postern-zt/postern/platform/machine"
-	"github.com/postern-zt/postern/platform/paths"
 	"github.com/postern-zt/postern/platform/secret"
 	"github.com/postern-zt/postern/platform/watch"
 	"github.com/postern-zt/postern/posture/collect"
@@ -28,97 +25,81 @@ import (
 	"github.com/postern-zt/postern/tunnel/engine"
 )
 
-// wire puts the rooms together and runs the agent until the context ends.
-func wire(ctx context.Context, o options, set paths.Set, settings config.Settings, log *slog.Logger) error {
-	clk := clock.System()
+// wire puts the rooms of an agent together; end is called when it has run.
+func (h house) wire(ctx context.Context, settings config.Settings) (a *agent.Agent, end func(), err error) {
+	h.level.Set(settings.LogLevel.V)
+	for _, w := range settings.Warnings {
+		h.log.Warn("settings", "problem", w)
+	}
+	var ends []func()
+	end = func() {
+		for _, f := range slices.Backward(ends) {
+			f()
+		}
+	}
+	cfg, err := h.config(ctx, settings, &ends)
+	if err != nil {
+		end()
+		return nil, nil, err
+	}
+	watcher, err := watch.New(h.clock)
+	if err == nil {
+		ends = append(ends, func() { watcher.Close() })
+		cfg.Watch = watcher
+	} else {
+		h.log.Warn("change events are not available; a poll does alone", "error", err)
+	}
+	return agent.New(cfg), end, nil
+}
+
+// config opens what the agent works with; what is to be closed again is put into
+// ends.
+func (h house) config(ctx context.Context, settings config.Settings, ends *[]func()) (cfg agent.Config, err error) {
+	set, clk, log := h.set, h.clock, h.log
 	key, created, err := hwkey.OpenFile(set.State)
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	log.Info("device key", "protection", key.Protection(), "created", created)
 	secrets, err := secret.OpenFile(filepath.Join(set.State, "secrets"))
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	conn, err := apiclient.New(apiclient.Config{Base: settings.Broker.V, Roots: settings.BrokerRoots(), Key: key, Clock: clk})
 	if err != nil {
-		return err
+		return cfg, err
 	}
-	defer conn.Close()
+	*ends = append(*ends, conn.Close)
 	mach := machine.New(machine.Config{})
-	scope, owner := api.ScopeSystem, ipc.Peer{}
-	if o.user {
-		scope, owner = api.ScopeUser, ipc.Self()
-	}
 	broker, err := brokerclient.Open(brokerclient.Config{
-		API: conn, Key: key, KeyKind: api.KeyProtection(key.Protection()), Version: buildinfo.Version(), Secrets: secrets, State: set.State, Clock: clk, Scope: scope, Name: settings.DeviceName.V,
+		API: conn, Key: key, KeyKind: api.KeyProtection(key.Protection()), Version: buildinfo.Version(), Secrets: secrets, State: set.State, Clock: clk, Scope: h.scope, Name: settings.DeviceName.V,
 		Token: settings.EnrolmentToken.V.Reveal(), Hardware: device.Read(ctx, mach).Hardware,
 	})
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	jkt, err := jws.Thumbprint(key.Public())
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	ports, err := openPorts(filepath.Join(set.State, "ports.json"), log)
 	if err != nil {
-		return err
+		return cfg, err
 	}
 	collector := collect.New(collect.Config{
 		Machine: mach, Catalogue: settings.Catalogue, Observations: settings.Observations, Forbid: settings.Forbid.V, Clock: clk, Version: buildinfo.Version(),
 	})
-	cfg := agent.Config{
-		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: owner,
+	return agent.Config{
+		Clock: clk, Broker: broker, Machine: mach, Catalogue: settings.Catalogue, Owner: h.owner,
 		Posture:   collector,
 		Observe:   agent.Observe{Broker: broker, Posture: collector, Local: settings.Observations, Forbid: settings.Forbid.V},
 		Managed:   localapi.Managed{By: settings.ManagedBy.V, Support: settings.Support.V},
-		Settings:  shownSettings(settings),
+		Settings:  waiting.Shown(settings),
+		Pauses:    pauseFile(filepath.Join(set.State, "pause.json")),
 		SignIns:   signin.New(jkt, clk.Boot, conn.Now),
-		BrokerURL: settings.Broker.V, Scope: scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
+		BrokerURL: settings.Broker.V, Scope: h.scope, Version: buildinfo.Version(), Socket: set.Socket, KeyKind: string(key.Protection()), Log: log,
 		NewEngine: func(owner ipc.Peer, keys *agent.Keys, onChange func()) agent.Engine {
 			return engine.New(engine.Config{Clock: clk, Key: keys.Private, Owner: owner, LocalAddress: ports.get, Remember: ports.set, OnChange: onChange, Log: log})
 		},
-	}
-	watcher, err := watch.New(clk)
-	if err == nil {
-		defer watcher.Close()
-		cfg.Watch = watcher
-	} else {
-		log.Warn("change events are not available; a poll does alone", "error", err)
-	}
-	return serveAgent(ctx, agent.New(cfg), o, set, scope, owner, log)
-}
-
-// shownSettings is the effective settings as the local socket tells them.
-func shownSettings(s config.Settings) localapi.Config {
-	out := localapi.Config{File: s.File}
-	for _, e := range s.Effective() {
-		out.Settings = append(out.Settings, localapi.Setting{Name: e.Key, Value: e.Value, Origin: string(e.Origin), Source: e.Source})
-	}
-	for _, w := range s.Warnings {
-		out.Warnings = append(out.Warnings, w.String())
-	}
-	return out
-}
-
-// serveAgent runs the agent and its local socket; when one ends, both end.
-func serveAgent(ctx context.Context, a *agent.Agent, o options, set paths.Set, scope string, owner ipc.Peer, log *slog.Logger) error {
-	l, err := ipc.Listen(set.Socket, ipc.Options{AnyUser: !o.user})
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	srv := localserver.New(a, localserver.Options{Owner: owner, Scope: scope, Version: buildinfo.Version(), Log: log})
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	served := make(chan error, 1)
-	go func() {
-		served <- srv.Serve(ctx, l)
-		cancel()
-	}()
-	log.Info("agent runs", "socket", set.Socket, "state", set.State, "scope", scope)
-	err = a.Run(ctx)
-	cancel()
-	return errors.Join(err, <-served)
+	}, nil
 }

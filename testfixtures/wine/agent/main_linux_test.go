@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-zt/postern/testfixtures/dist"
 	"github.com/postern-zt/postern/testfixtures/lab"
 	"github.com/postern-zt/postern/testfixtures/wine"
 )
@@ -83,7 +84,7 @@ func build(ctx context.Context, dir string) error {
 	work.Go(func() { forLinux = lab.Build(ctx, root, here.bin) })
 	work.Go(func() {
 		forWindows = errors.Join(
-			compile(ctx, here.windows, nil, "./client/cmd/posternd", "./client/cmd/postern", "./testfixtures/wine/agent/visitor"),
+			dist.Build(ctx, "windows", "amd64", here.windows, "./client/cmd/posternd", "./client/cmd/postern", "./testfixtures/wine/agent/visitor"),
 			compile(ctx, here.mended, []string{"-overlay", here.overlay}, "./client/cmd/posternd"))
 	})
 	work.Wait()

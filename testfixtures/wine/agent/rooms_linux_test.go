@@ -15,7 +15,7 @@ import (
 func rooms() []string {
 	return []string{
 		"platform/clock", "platform/files", "platform/hwkey", "platform/osexec", "platform/paths", "platform/secret",
-		"client/brokerclient", "client/cmd/posternd", "client/config", "client/login", "client/loopback", "tray/desk",
+		"client/brokerclient", "client/cmd/posternd", "client/config", "client/login", "client/loopback", "client/waiting", "tray/desk",
 	}
 }
 

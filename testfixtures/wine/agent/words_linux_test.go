@@ -40,16 +40,17 @@ func wrongStarts(dir string) []wrongStart {
 	put := func(name, text string) func(string) error {
 		return func(dir string) error { return os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600) }
 	}
+	check := []string{"--check"} // else it would wait for better settings
 	return []wrongStart{
-		{name: "no broker", want: "set `broker` in " + wine.Windows(dir)},
-		{name: "no such settings", args: []string{"--config", `C:\nowhere\settings.yaml`}, want: `C:\nowhere\settings.yaml`},
-		{name: "settings are a folder", args: []string{"--config", `C:\windows`}, want: `C:\windows`},
-		{name: "wrong key", settings: "brokr: x\n", want: "brokr: no such key"},
-		{name: "no such authority", settings: nowhere + "broker_ca: ca.pem\n", want: "ca.pem"},
-		{name: "no authority", settings: nowhere + "broker_ca: ca.pem\n", prepare: put("ca.pem", "x"), want: "holds no certificate"},
-		{name: "two tokens", settings: nowhere + "enrolment_token_file: token\n", prepare: put("token", "a\nb\n"), want: "enrolment_token_file: a token has"},
-		{name: "long token", settings: nowhere + "enrolment_token_file: token\n", prepare: put("token", strings.Repeat("a", 2000)), want: "token"},
-		{name: "token is a folder", settings: nowhere + "enrolment_token_file: .\n", want: "enrolment_token_file"},
+		{name: "no broker", args: check, want: "set `broker` in " + wine.Windows(dir)},
+		{name: "no such settings", args: []string{"--check", "--config", `C:\nowhere\settings.yaml`}, want: `C:\nowhere\settings.yaml`},
+		{name: "settings are a folder", args: []string{"--check", "--config", `C:\windows`}, want: `C:\windows`},
+		{name: "wrong key", settings: "brokr: x\n", args: check, want: "brokr: no such key"},
+		{name: "no such authority", settings: nowhere + "broker_ca: ca.pem\n", args: check, want: "ca.pem"},
+		{name: "no authority", settings: nowhere + "broker_ca: ca.pem\n", prepare: put("ca.pem", "x"), args: check, want: "holds no certificate"},
+		{name: "two tokens", settings: nowhere + "enrolment_token_file: token\n", prepare: put("token", "a\nb\n"), args: check, want: "enrolment_token_file: a token has"},
+		{name: "long token", settings: nowhere + "enrolment_token_file: token\n", prepare: put("token", strings.Repeat("a", 2000)), args: check, want: "token"},
+		{name: "token is a folder", settings: nowhere + "enrolment_token_file: .\n", args: check, want: "enrolment_token_file"},
 		{name: "no pipe", settings: nowhere, args: []string{"--socket", "agent"}, want: `begins with \\.\pipe\`},
 		{name: "damaged key", settings: nowhere, prepare: put("device.key", "x"), want: "device.key: damaged"},
 		{name: "damaged addresses", settings: nowhere, prepare: put("ports.json", "x"), want: "remove the file"},
