@@ -11,12 +11,26 @@ SYSTEMS  := linux windows darwin
 ARCHS    := amd64 arm64
 
 # The programs that ship, and those that only show or measure them.
-PROGRAMS := $(patsubst %/,./%,$(sort $(dir $(wildcard $(foreach f,client broker tray installer,$(f)/cmd/*/*.go)))))
+SHIPPED  := $(patsubst %/,./%,$(sort $(dir $(wildcard $(foreach f,client broker tray installer,$(f)/cmd/*/*.go)))))
 HELPERS  := $(patsubst %/,./%,$(sort $(dir $(wildcard testfixtures/cmd/*/*.go))))
 
+# What one call of "make programs" builds, for which machine, and where to.
+PROGRAMS := $(SHIPPED)
+SYSTEM   := $(shell go env GOOS)
+ARCH     := $(shell go env GOARCH)
+OUT      := bin
+
 # The version comes from git by way of the linker; stamping by go build would
-# fail in a checkout that another user owns.
-GOBUILD  := go build -buildvcs=false -ldflags "-X $(MODULE)/platform/buildinfo.version=$(VERSION)"
+# fail in a checkout that another user owns. On Windows the tray is linked as a
+# program of the desktop, as it would come with a black window otherwise.
+LINK     := -X $(MODULE)/platform/buildinfo.version=$(VERSION)
+LINK_windows := -ldflags "$(MODULE)/tray/cmd/postern-tray=$(LINK) -H=windowsgui"
+GOBUILD   = go build -buildvcs=false -ldflags "$(LINK)" $(LINK_$(SYSTEM))
+
+# Icon, version and manifest of Windows programs. Those that ship have them in the
+# tree, and get their version when they are built.
+RESOURCES := env -u GOOS -u GOARCH go -C testfixtures/tools run ./resources
+STAMPED    = $(if $(filter windows,$(SYSTEM)),$(patsubst %,"$(abspath $(OUT))/%.exe",$(notdir $(filter $(SHIPPED),$(PROGRAMS)))))
 
 # What the recipes hand on: BROWSER, JSON and KEEP to the demo, JSON to the
 # benchmarks, FUZZTIME to the fuzzing.
@@ -35,14 +49,27 @@ export GOFLAGS := $(GOFLAGS) -trimpath
 # The race detector needs cgo; testfixtures/tools/test.sh turns it on there.
 export CGO_ENABLED := 0
 
-.PHONY: help build demo test lint bench fuzz cross vuln clean
+.PHONY: help build programs install uninstall demo test lint bench fuzz cross resources vuln clean
 
 help: ## list what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 build: ## build every program for this machine into ./bin
-	@mkdir -p bin
-	@$(if $(PROGRAMS)$(HELPERS),$(GOBUILD) -o bin/ $(PROGRAMS) $(HELPERS) 1>&2,echo "no programs in this tree" 1>&2; exit 1)
+	@$(MAKE) programs PROGRAMS="$(SHIPPED) $(HELPERS)" VERSION="$(VERSION)"
+
+# The one place where programs are built: for make build, make cross, the suites.
+programs: ## build PROGRAMS for SYSTEM and ARCH into OUT
+	@$(if $(PROGRAMS),,echo "no programs in this tree" 1>&2; exit 1)
+	@mkdir -p "$(OUT)"
+	@GOOS=$(SYSTEM) GOARCH=$(ARCH) $(GOBUILD) -o "$(OUT)/" $(PROGRAMS) 1>&2
+	@$(if $(STAMPED),$(RESOURCES) stamp --version "$(VERSION)" $(STAMPED))
+
+install: ## install into PREFIX (/usr/local), below DESTDIR if given; Linux
+	@$(if $(filter-out $(wildcard $(OUT)/*),$(addprefix $(OUT)/,$(notdir $(SHIPPED)))),$(MAKE) programs)
+	@OUT="$(OUT)" installer/linux/install.sh install
+
+uninstall: ## remove what "make install" with the same PREFIX and DESTDIR installed
+	@installer/linux/install.sh uninstall
 
 demo: build ## show the whole path on this machine (BROWSER=1 or chromium, JSON=1, KEEP=1)
 	@./bin/demo
@@ -57,6 +84,7 @@ lint: ## gofmt, go vet on six targets, staticcheck on three systems
 	@for os in $(SYSTEMS); do for arch in $(ARCHS); do \
 		echo "go vet $$os/$$arch"; GOOS=$$os GOARCH=$$arch go vet ./... || exit 1; \
 	done; done
+	@env -u GOOS -u GOARCH go -C testfixtures/tools vet ./...
 	@mkdir -p bin/tools
 	@env -u GOOS -u GOARCH go build -modfile=testfixtures/tools/go.mod -buildvcs=false -o bin/tools/ honnef.co/go/tools/cmd/staticcheck
 	@for os in $(SYSTEMS); do \
@@ -71,11 +99,13 @@ fuzz: ## fuzz each native fuzz test for FUZZTIME (30s)
 	@testfixtures/tools/fuzz.sh
 
 cross: ## build the programs that ship for six targets into ./dist
-	@$(if $(PROGRAMS),,echo "no programs in this tree" 1>&2; exit 1)
 	@for os in $(SYSTEMS); do for arch in $(ARCHS); do \
-		echo "build $$os/$$arch"; mkdir -p dist/$$os-$$arch; \
-		GOOS=$$os GOARCH=$$arch $(GOBUILD) -o dist/$$os-$$arch/ $(PROGRAMS) || exit 1; \
+		echo "build $$os/$$arch"; \
+		$(MAKE) programs SYSTEM=$$os ARCH=$$arch OUT=dist/$$os-$$arch VERSION="$(VERSION)" || exit 1; \
 	done; done
+
+resources: ## make the resources of the Windows programs anew (*_windows_*.syso)
+	@$(RESOURCES) write --root "$(CURDIR)"
 
 vuln: ## look for known vulnerabilities in what is called (asks vuln.go.dev)
 	@go tool -modfile=testfixtures/tools/go.mod govulncheck ./...

@@ -20,7 +20,7 @@ RACE_ROOMS="platform/clock platform/ipc platform/machine platform/osexec platfor
 
 # What the suites that use real parts need from the system.
 # shellcheck source=/dev/null
-for part in wine netlab vm browser desktop; do . "testfixtures/$part/setup.sh"; done
+for part in wine netlab vm browser desktop dist; do . "testfixtures/$part/setup.sh"; done
 
 # A demo that hangs is a failed demo; in seconds.
 DEMO_LIMIT=600
@@ -47,6 +47,7 @@ suite_setup() {
   vm_setup
   browser_setup
   desktop_setup
+  dist_setup
 }
 
 suite_lint() { make lint; }
@@ -56,7 +57,8 @@ suite_unit() {
   packages=$(go list ./...)
   # Word splitting is wanted: one argument for each package.
   # shellcheck disable=SC2086,SC2046
-  go test $(grep -vE '/testfixtures/(e2e|wine|netlab|vm|machines|live|browser|desktop|ipc)' <<<"$packages")
+  go test $(grep -vE '/testfixtures/(e2e|wine|netlab|vm|machines|live|browser|desktop|ipc|dist)' <<<"$packages")
+  go -C testfixtures/tools test ./...
 }
 
 # Recorded machines, this machine, and machines that the tests make: Windows
@@ -98,7 +100,12 @@ suite_e2e() { go test -count=1 ./testfixtures/e2e/...; }
 
 suite_demo() { JSON=1 timeout "$DEMO_LIMIT" make demo; }
 
-suite_cross() { make cross; }
+# Builds what ships for six targets, and looks at it: what Windows and macOS read
+# of the programs, the tray under Wine, an installation on Linux.
+suite_cross() {
+  make cross
+  POSTERN_DIST=$PWD/dist go test -count=1 ./testfixtures/dist
+}
 
 failed=()
 

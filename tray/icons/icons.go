@@ -34,7 +34,7 @@ type Image struct {
 // bytes are the caller's own.
 type AppIcon struct {
 	SVG []byte
-	PNG map[int][]byte // by size in pixels: 48, 128, 256
+	PNG map[int][]byte // by size in pixels: 16, 24, 32, 48, 64, 128, 256
 	ICO []byte         // 16 to 256 pixels
 }
 
@@ -59,7 +59,7 @@ func Tray(name string) (Image, bool) {
 
 // App gives the icon of the program.
 func App() AppIcon {
-	return AppIcon{SVG: read("svg", "app.svg"), PNG: pngs("app", []int{48, 128, 256}), ICO: read("ico", "app.ico")}
+	return AppIcon{SVG: read("svg", "app.svg"), PNG: pngs("app", []int{16, 24, 32, 48, 64, 128, 256}), ICO: read("ico", "app.ico")}
 }
 
 func pngs(name string, sizes []int) map[int][]byte {

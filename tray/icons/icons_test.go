@@ -54,10 +54,10 @@ func TestEveryFormIsThere(t *testing.T) {
 		}
 	}
 	p := App()
-	for _, size := range []int{48, 128, 256} {
+	for _, size := range []int{16, 24, 32, 48, 64, 128, 256} {
 		decode(t, p.PNG[size], size)
 	}
-	if !bytes.HasPrefix(p.SVG, []byte("<svg ")) || len(p.PNG) != 3 {
+	if !bytes.HasPrefix(p.SVG, []byte("<svg ")) || len(p.PNG) != 7 {
 		t.Error("the program's icon is not complete")
 	}
 	checkICO(t, p.ICO, 16, 24, 32, 48, 256)

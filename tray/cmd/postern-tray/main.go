@@ -39,7 +39,12 @@ const (
 	exitNoDesktop = 3
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	s := openStreams()
+	code := run(os.Args[1:], s.out, s.err, s.log)
+	s.shut(code)
+	os.Exit(code)
+}
 
 // options of the command line.
 type options struct {
@@ -49,7 +54,7 @@ type options struct {
 
 // run is the program but for the end of its process. It must be called on the
 // first thread (tray/shell).
-func run(args []string, stdout, stderr io.Writer) int {
+func run(args []string, stdout, stderr, log io.Writer) int {
 	fs := flag.NewFlagSet("postern-tray", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.Usage = func() {}
@@ -70,15 +75,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	return exitOf(serve(ctx, o, logger(o, stderr)), stderr)
+	return exitOf(serve(ctx, o, logger(o, log)), stderr)
 }
 
-func logger(o options, stderr io.Writer) *slog.Logger {
+func logger(o options, to io.Writer) *slog.Logger {
 	level := slog.LevelWarn
 	if o.verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(to, &slog.HandlerOptions{Level: level}))
 }
 
 // exitOf says what went wrong, and what helps.

@@ -17,7 +17,7 @@ var trayIcons = [...]string{"healthy", "attention", "closed", "connecting", "sig
 var (
 	traySizes     = [...]int{16, 20, 22, 24, 32, 48, 64}
 	trayICOSizes  = [...]int{16, 20, 24, 32, 48, 64}
-	appSizes      = [...]int{48, 128, 256}
+	appSizes      = [...]int{16, 24, 32, 48, 64, 128, 256}
 	appICOSizes   = [...]int{16, 24, 32, 48, 256}
 	templateSizes = map[string]int{"": 16, "-2x": 32}
 )
