@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/broker/apiclient"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/state"
@@ -117,11 +118,23 @@ func (a *Agent) Sent() localapi.Sent {
 // for a step.
 func (w *writer) chronicle(before state.State, o occurred) {
 	a := w.agent
-	a.history.add(happenings(before, w.state, o.event, a.cfg.Clock.Now(), w.clientMS)...)
+	events := happenings(before, w.state, o.event, a.cfg.Clock.Now(), w.clientMS)
+	if o.signIn != nil && o.signIn.kept {
+		events = goesOn(events)
+	}
+	a.history.add(events...)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	close(a.stepped)
 	a.stepped = make(chan struct{})
+}
+
+// goesOn is what is new where a session, and the pause that it may be in, only
+// go on after a start of the agent.
+func goesOn(events []localapi.Happening) []localapi.Happening {
+	return slices.DeleteFunc(events, func(e localapi.Happening) bool {
+		return e.Event == localapi.EventSignedIn || e.Event == localapi.EventPaused
+	})
 }
 
 // happenings says in the words of the timeline what lies between two states.
@@ -137,6 +150,9 @@ func happenings(was, is state.State, event state.Event, at time.Time, tookMS flo
 	case state.CheckNow:
 		say(localapi.EventChecked, "")
 	case state.PostureChanged:
+		if len(e.Worse) == 0 && was.Verdict == "" {
+			break // the first reading since the start is no change
+		}
 		out = append(out, localapi.Happening{At: at, Event: localapi.EventPosture, Facts: slices.Clone(e.Worse)})
 	}
 	switch {
@@ -192,6 +208,8 @@ func appHappenings(was, is state.State, at time.Time, tookMS float64) []localapi
 		case open && !opens:
 			k := kind{localapi.EventClosed, y.ClosedCause}
 			apps[k] = append(apps[k], id)
+		case slices.Equal(y.Denied, []string{api.ReasonNoTunnelKey}):
+			// The application was not known until now; its key is on its way.
 		case !opens && len(y.Denied) > 0 && !slices.Equal(x.Denied, y.Denied):
 			k := kind{localapi.EventDenied, y.Denied[0]}
 			apps[k] = append(apps[k], id)

@@ -49,6 +49,10 @@ func TestHappenings(t *testing.T) {
 	away, denied := open, session(false, "")
 	away.Online = false
 	denied.Apps["wiki"] = state.App{Denied: []string{"org/disk"}}
+	keyless := session(false, "")
+	keyless.Apps["wiki"] = state.App{Denied: []string{api.ReasonNoTunnelKey}}
+	judged := session(true, "")
+	judged.Verdict = api.TierAffirming
 	old := &state.Revocation{Cause: state.CausePosture, Facts: []string{"disk.on"}}
 	open.LastRevocation, shut.LastRevocation = old, old
 	type event = localapi.Happening
@@ -67,6 +71,10 @@ func TestHappenings(t *testing.T) {
 		"nobody's posture":              {out, out, state.PostureChanged{Worse: []string{"disk.on"}}, nil},
 		"denied":                        {shut, denied, tick, []event{{Event: localapi.EventDenied, Code: "org/disk", Apps: []string{"wiki"}}}},
 		"denied as before":              {denied, denied, tick, nil},
+		"a key on its way":              {shut, keyless, tick, nil},
+		"the first reading":             {shut, shut, state.PostureChanged{}, nil},
+		"the first reading, and worse":  {shut, shut, state.PostureChanged{Worse: []string{"disk.on"}}, []event{{Event: localapi.EventPosture, Facts: []string{"disk.on"}}}},
+		"a later one, not worse":        {judged, judged, state.PostureChanged{}, []event{{Event: localapi.EventPosture}}},
 	} {
 		got := happenings(tc.was, tc.is, tc.e, time.Time{}, 7)
 		same := slices.EqualFunc(got, tc.want, func(a, b event) bool {
@@ -75,5 +83,19 @@ func TestHappenings(t *testing.T) {
 		if !same {
 			t.Errorf("%s: %+v, want %+v", name, got, tc.want)
 		}
+	}
+}
+
+// TestGoesOn: of a session that an agent finds at its start nobody has signed in
+// or paused just now.
+func TestGoesOn(t *testing.T) {
+	is := session(true, "")
+	is.Pause = &state.Paused{Reason: "lunch", Until: time.Hour}
+	events := happenings(state.State{Online: true, Now: time.Minute}, is, state.SignedIn{}, time.Time{}, 0)
+	if len(events) != 2 || events[0].Event != localapi.EventSignedIn || events[1].Event != localapi.EventPaused {
+		t.Fatalf("of a new session: %+v", events)
+	}
+	if left := goesOn(append(events, localapi.Happening{Event: localapi.EventOpened})); len(left) != 1 || left[0].Event != localapi.EventOpened {
+		t.Errorf("of one that goes on: %+v", left)
 	}
 }

@@ -120,6 +120,7 @@ const (
 	CodeBadAnswer     = "bad_answer"          // what answered does not speak this protocol
 	CodeNoBroker      = "no_broker"           // no broker is configured
 	CodeSettings      = "settings_unreadable" // the settings have a mistake; the status says which
+	CodeNotAnswering  = "agent_not_answering" // a caller's word: somebody listens, and says nothing
 	CodeUnreachable   = "broker_unreachable"  // the broker, or the provider, cannot be asked now
 	CodeSignInUnknown = "signin_unknown"      // no such sign-in is under way, or it expired
 	CodeSignInBusy    = "signin_busy"         // another user's sign-in or session is in the way

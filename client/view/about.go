@@ -1,9 +1,12 @@
 package view
 
 import (
+	"strings"
+
 	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/state"
+	"github.com/postern-zt/postern/posture/catalogue"
 )
 
 // actions are what the agent will let this person do now.
@@ -14,9 +17,9 @@ func (m *maker) actions() Actions {
 	s := m.st
 	in, level2 := m.signedIn(), s.API >= 2
 	return Actions{
-		SignIn: !in && !m.in.SigningIn && s.Broker.URL != "", Cancel: m.in.SigningIn,
+		SignIn: (!in || m.v.Ends != "") && !m.in.SigningIn && s.Broker.URL != "", Cancel: m.in.SigningIn,
 		SignOut: in, Switch: in && !m.in.SigningIn,
-		Check: level2, Pause: in && level2 && s.Pause == nil, Resume: in && level2 && s.Pause != nil,
+		Check: level2 && s.Broker.URL != "", Pause: in && level2 && s.Pause == nil, Resume: in && level2 && s.Pause != nil,
 		Sent: in && level2, Timeline: level2,
 	}
 }
@@ -29,9 +32,15 @@ func (m *maker) about() []Row {
 			rows = append(rows, Row{id, name, value})
 		}
 	}
+	managed := func() []Row {
+		who := m.managed()
+		add(RowManaged, w.Managed, plain(who.By, maxName))
+		add(RowSupport, w.Support, plain(who.Support, maxSentence))
+		return rows
+	}
 	add(RowVersion, w.Version, plain(m.in.Version, maxName))
 	if m.in.Trouble != NoTrouble {
-		return rows
+		return managed()
 	}
 	if s.Version != "" {
 		add(RowAgent, w.Agent, m.scope())
@@ -47,15 +56,33 @@ func (m *maker) about() []Row {
 	add(RowDevice, w.Device, device)
 	add(RowKey, w.Key, m.key())
 	if why := s.Device.HardwareReason; why != "" {
-		text := plain(why, maxSentence)
-		if e, ok := m.texts.Lookup(why); ok {
-			text = e.Sentence
-		}
-		add(RowHardware, w.Hardware, text)
+		add(RowHardware, w.Hardware, m.hardware(plain(why, maxSentence)))
 	}
-	add(RowManaged, w.Managed, plain(s.Managed.By, maxName))
-	add(RowSupport, w.Support, plain(s.Managed.Support, maxSentence))
-	return rows
+	return managed()
+}
+
+// hardware says why the broker does not know the hardware again. Brokers say
+// that in English.
+func (m *maker) hardware(why string) string {
+	if e, ok := m.texts.Lookup(why); ok {
+		return e.Sentence
+	}
+	if strings.HasPrefix(why, tooLittle) || m.w.Language != catalogue.English {
+		return m.w.Row.TooLittle
+	}
+	return why
+}
+
+// tooLittle is how a broker begins to say that too little identifies a machine.
+const tooLittle = "fewer than two identifiers"
+
+// managed says whom to ask. In trouble the status, if there is one at all, is of
+// somebody else's session on the same machine.
+func (m *maker) managed() localapi.Managed {
+	if now := m.in.Status.Managed; now != (localapi.Managed{}) || m.in.Trouble == NoTrouble {
+		return now
+	}
+	return m.in.LastManaged
 }
 
 func (m *maker) scope() string {
@@ -128,12 +155,6 @@ func (m *maker) notes() []Row {
 	if s.API < localapi.API {
 		rows = append(rows, Row{RowOlder, w.Older, Fill(w.OlderAgent, "version", plain(s.Version, maxName))})
 	}
-	switch skew := s.Broker.ClockSkewMS; {
-	case skew > maxSkew:
-		rows = append(rows, Row{RowClock, w.Clock, w.ClockAhead.Of(int(skew / 1000))})
-	case skew < -maxSkew:
-		rows = append(rows, Row{RowClock, w.Clock, w.ClockBehind.Of(int(-(skew / 1000)))})
-	}
 	if s.State == localapi.StateLimited && m.signedIn() {
 		if c := m.count(); len(c.closed) == 0 && c.open == len(m.v.Apps) {
 			rows = append(rows, Row{RowAccess, w.Access, m.w.Head.Limited})
@@ -145,27 +166,26 @@ func (m *maker) notes() []Row {
 	return rows
 }
 
-// PauseReason is why somebody pauses.
-type PauseReason struct {
-	ID   string // names the choice
-	Told string // what the agent and the organisation's log are told
-	Text string // how it is said to the person
-}
+// codeClock is the code of a clock that is off.
+const codeClock = "clock-off"
 
-// PauseReasons are the reasons that a menu offers.
-func PauseReasons(language string) []PauseReason {
-	w, en := speak(language).Row, english().Row
-	return []PauseReason{{"trouble", en.Trouble, w.Trouble}, {"meeting", en.Meeting, w.Meeting}, {"private", en.Private, w.Private}}
-}
-
-// pauseReason is a reason in the person's language, or in their own words.
-func (m *maker) pauseReason(reason string) string {
-	for _, r := range PauseReasons(m.w.Language) {
-		if r.Told == reason {
-			return r.Text
-		}
+// clock is the fault of a clock that is off: sign-ins fail for it, and what is
+// dated comes at the wrong time.
+func (m *maker) clock() (Fault, bool) {
+	w, text := m.w.Row, ""
+	switch skew := m.st.Broker.ClockSkewMS; {
+	case skew > maxSkew:
+		text = w.ClockAhead.Of(int(skew / 1000))
+	case skew < -maxSkew:
+		text = w.ClockBehind.Of(int(-(skew / 1000)))
+	default:
+		return Fault{}, false
 	}
-	return plain(reason, localapi.MaxPauseReason)
+	fix := Fix{Text: w.ClockFix}
+	if e, ok := m.texts.Lookup(api.CodeBadProof); ok && e.Fix.For(m.in.System) != "" {
+		fix.Text = e.Fix.For(m.in.System)
+	}
+	return Fault{Code: codeClock, Title: headOf(text), Fix: fix}, true
 }
 
 // ownWish is true of causes that the person at the machine wanted.

@@ -3,6 +3,7 @@ package view
 import (
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/postern-zt/postern/broker/api"
@@ -35,12 +36,60 @@ func (m *maker) app(a localapi.App) App {
 		out.URL, out.Address = webAddress(a.URL), plain(a.LocalAddress, maxName)
 		return out
 	}
-	out.NotMine = len(a.Reasons) == 1 && a.Reasons[0] == api.ReasonNotInGroup
+	out.NotMine, out.Paused = notMine(a), m.pausedAlone(a)
 	for _, code := range a.Reasons[:min(len(a.Reasons), maxReasons)] {
 		if code != "" {
-			out.Why = append(out.Why, m.reason(code))
+			r := m.reason(code)
+			// Nothing is renewed while the broker is away: that is one fault.
+			r.Whole = r.Whole || code == state.CauseExpired && m.away()
+			out.Why = append(out.Why, r)
 		}
 	}
+	if len(out.Why) == 0 && a.State != localapi.AppConnecting {
+		out.Why = []Reason{m.whole()}
+	}
+	return out
+}
+
+// noApps is what is said in place of applications.
+func (m *maker) noApps() string {
+	switch {
+	case len(m.v.Apps) > 0:
+		return ""
+	case !m.signedIn():
+		return m.w.Head.SignInApps
+	}
+	return m.w.Head.NoneYet
+}
+
+// notMine is true of an application that is not meant for this person.
+func notMine(a localapi.App) bool {
+	return len(a.Reasons) == 1 && a.Reasons[0] == api.ReasonNotInGroup
+}
+
+// pausedAlone is true of an application that would not stay closed without the
+// person's own wish.
+func (m *maker) pausedAlone(a localapi.App) bool {
+	return m.v.Pause != nil && !good(a.State) && a.State != localapi.AppConnecting &&
+		!slices.ContainsFunc(a.Reasons, func(code string) bool { return code != "" && code != state.CausePaused })
+}
+
+// whole is why an application is closed of which the agent gives no reason of
+// its own: that of the whole state.
+func (m *maker) whole() Reason {
+	w, s := m.w.Head, m.st
+	out := Reason{Text: w.NothingMore, Fix: m.ask("")}
+	switch {
+	case m.v.Pause != nil:
+		out = m.reason(state.CausePaused)
+	case len(s.Reasons) > 0 && s.Reasons[0] != "":
+		out = m.because(s.Reasons[0], nil)
+	case m.away():
+		out = m.because(localapi.CodeUnreachable, nil)
+	case s.State == localapi.StateStarting:
+		out = Reason{Code: localapi.StateStarting, Text: w.StartingWhy, Fix: Fix{Text: w.StartingFix}}
+	}
+	out.Whole = true
 	return out
 }
 
@@ -57,17 +106,15 @@ func stateOf(word string) string {
 func (m *maker) appSays(a localapi.App) string {
 	w := m.w.App
 	switch a.State {
-	case localapi.AppOpen:
+	case localapi.AppOpen, localapi.AppReady: // usable is usable
 		return w.Open
-	case localapi.AppReady:
-		return w.Ready
 	case localapi.AppConnecting:
 		return w.Connecting
 	}
 	switch {
-	case m.st.Pause != nil:
+	case m.pausedAlone(a):
 		return w.Paused
-	case len(a.Reasons) == 1 && a.Reasons[0] == api.ReasonNotInGroup:
+	case notMine(a):
 		return w.NotMine
 	case a.State == localapi.AppDenied:
 		return w.Denied
@@ -99,7 +146,10 @@ func webAddress(s string) string {
 func (m *maker) reason(code string) Reason {
 	clean := plain(code, maxCode)
 	if code == state.CausePaused && m.v.Pause != nil {
-		return Reason{Code: clean, Text: sentence(m.v.Pause.Says)}
+		out := m.because(code, nil) // what helps, in the catalogue's words
+		out.Text = sentence(m.v.Pause.Says)
+		out.Whole = true
+		return out
 	}
 	var texts []string
 	out := Reason{Code: clean}
@@ -118,6 +168,7 @@ func (m *maker) reason(code string) Reason {
 	for _, c := range m.st.Posture.Checks {
 		if c.Code == code { // it passes by now; the broker's next answer opens the application
 			out.Text = sentence(Fill(m.w.Fault.NotMet, "name", m.checkName(c)))
+			out.Fix = m.checkFix(c)
 			return out
 		}
 	}
@@ -129,17 +180,18 @@ func (m *maker) reason(code string) Reason {
 	return m.because(code, nil)
 }
 
-// because explains a cause that no check stands for.
+// because explains a cause that no check stands for, and says what helps.
 func (m *maker) because(code string, facts []string) Reason {
 	out := Reason{Code: plain(code, maxCode)}
 	if e, ok := m.texts.Lookup(code); ok {
-		out.Text, out.Fix.Text = e.Sentence, e.Fix.For(m.in.System)
+		out.Text, out.Fix.Text = e.Sentence, plain(e.Fix.For(m.in.System), maxSentence)
 	} else {
 		out.Text = Fill(m.w.App.ByCode, "code", out.Code)
 	}
 	if code == state.CausePosture && len(facts) > 0 {
-		return m.worse(out, facts)
+		out = m.worse(out, facts)
 	}
+	out.Fix = m.orAsk(out.Fix, out.Code)
 	return out
 }
 

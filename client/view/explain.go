@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/state"
 )
@@ -29,6 +30,11 @@ func Explain(in Input, app string) Explanation {
 	}
 	e := explaining{maker: m, e: Explanation{App: v.Apps[i], Known: true}}
 	e.needs()
+	for _, r := range e.e.App.Why {
+		if r.Whole && !e.e.App.Good {
+			e.do(r.Fix)
+		}
+	}
 	e.says()
 	return e.e
 }
@@ -72,7 +78,7 @@ func (x *explaining) reasons() []Reason {
 	if x.e.App.Good {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(x.e.App.Why), func(r Reason) bool { return r.Code == state.CausePaused })
+	return slices.DeleteFunc(slices.Clone(x.e.App.Why), func(r Reason) bool { return r.Whole })
 }
 
 // told sorts what the broker tells of the application, and adds the reasons
@@ -136,13 +142,11 @@ func (x *explaining) says() {
 	w, a := x.w.Explain, x.e.App
 	one := func(sentence string) string { return Fill(sentence, "app", a.Name) }
 	switch {
-	case a.State == localapi.AppOpen:
-		x.e.Says, x.e.Next = one(w.IsOpen), []string{w.NextRenew}
 	case a.Good:
-		x.e.Says, x.e.Next = one(w.IsReady), []string{w.NextRenew}
+		x.e.Says, x.e.Next = one(w.IsOpen), []string{w.NextRenew}
 	case a.NotMine:
 		x.e.Says, x.e.Next = one(w.IsNotMine), []string{w.NextAsk}
-	case x.v.Pause != nil:
+	case a.Paused:
 		when := x.d.until(x.v.Pause.Until)
 		x.e.Says = Fill(w.IsPaused, "app", a.Name, "when", when)
 		x.e.Next = []string{Fill(w.NextPause, "when", x.d.moment(x.v.Pause.Until))}
@@ -163,13 +167,43 @@ func (x *explaining) says() {
 	}
 }
 
-// next is what happens by itself.
+// next is what happens by itself, and what does not.
 func (x *explaining) next() {
-	if x.away() {
-		x.e.Next = []string{x.w.Explain.NextBroker}
-		return
+	w, why := x.w.Explain, x.e.App.Why
+	any := func(list []string) bool {
+		return slices.ContainsFunc(why, func(r Reason) bool { return slices.Contains(list, r.Code) })
 	}
-	x.e.Next = []string{x.w.Explain.NextAlone}
+	next := w.NextAlone
+	switch {
+	case any(othersHands()):
+		next = w.NextAsk
+	case any(signInAgain()):
+		next = w.NextSignIn
+	case x.v.Pause != nil:
+		next = w.NextAfter
+	case x.away():
+		next = w.NextBroker
+	case !slices.ContainsFunc(why, func(r Reason) bool { return r.Code != "" && !slices.Contains(passing(), r.Code) }):
+		next = w.NextWait
+	}
+	x.e.Next = []string{next}
+}
+
+// othersHands are reasons that the person cannot do away with.
+func othersHands() []string {
+	return []string{api.ReasonKeyAssurance, api.ReasonNotInGroup, api.CodeDeviceRevoked, api.CodeQuarantined, api.CodeUnknownDevice,
+		api.CodeSequence, api.CodeAdmission, api.CodeForbidden, state.CauseWithdrawn, state.CauseRevoked}
+}
+
+// signInAgain are reasons that end with another sign-in.
+func signInAgain() []string {
+	return []string{api.ReasonACR, api.CodeSignedOut, state.CauseSessionEnded, state.CauseSignedOut, state.CauseByAdmin}
+}
+
+// passing are reasons that pass by themselves.
+func passing() []string {
+	return []string{api.ReasonTooOld, api.ReasonNoGateway, api.ReasonNoTunnelKey, state.CauseExpired, state.CauseSignedIn, state.CauseReplaced,
+		localapi.StateStarting}
 }
 
 // since finds the last time that the application was closed: in the timeline,

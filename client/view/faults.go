@@ -29,8 +29,15 @@ func (m *maker) faults() []Fault {
 	if len(m.st.Posture.Checks) == 0 {
 		out = m.advice()
 	}
-	slices.SortStableFunc(out, func(a, b Fault) int { return rank(a) - rank(b) })
-	return out[:min(len(out), maxFaults)]
+	if f, off := m.clock(); off {
+		out = append(out, f)
+	}
+	return ranked(out)
+}
+
+func ranked(list []Fault) []Fault {
+	slices.SortStableFunc(list, func(a, b Fault) int { return rank(a) - rank(b) })
+	return list[:min(len(list), maxFaults)]
 }
 
 // rank puts what closes applications first, and what is wrong before what is
@@ -52,8 +59,8 @@ func rank(f Fault) int {
 func (m *maker) fault(c localapi.Check) Fault {
 	f := Fault{Code: plain(c.Code, maxCode), Check: m.checkName(c), Unknown: c.Outcome == unknown, Apps: m.closedFor(c.Code)}
 	// The policy may let what is not known through; then nothing is closed for it.
-	f.Required = c.Enforced && (len(f.Apps) > 0 || !f.Unknown)
-	f.Fix = Fix{Text: plain(c.Remedy.Text, maxSentence), Page: m.page(c.Remedy.Target)}
+	f.Required = len(f.Apps) > 0 || c.Enforced && !f.Unknown && m.concerns(c)
+	f.Fix = m.remedy(c)
 	f.Title = Fill(m.w.Fault.NotMet, "name", f.Check)
 	if f.Unknown {
 		f.Title = Fill(m.w.Fault.NotKnown, "name", f.Check)
@@ -66,8 +73,9 @@ func (m *maker) fault(c localapi.Check) Fault {
 		} else {
 			f.Why = append(f.Why, m.ofSignal(*first))
 		}
-		f.Fix = m.orElse(f.Fix, first.Remark)
+		f.Fix, first.asked = m.orElse(f.Fix, first.Remark), f.Required
 	}
+	f.Fix = m.helps(f.Fix, c)
 	f.Why = f.Why[:min(len(f.Why), maxWhy)]
 	return f
 }
@@ -201,6 +209,7 @@ func (m *maker) advice() []Fault {
 		if len(f.Facts) > 0 {
 			a.Code = plain(f.Facts[0], maxCode)
 		}
+		a.Fix = m.orAsk(a.Fix, a.Code)
 		out = append(out, a)
 	}
 	return out

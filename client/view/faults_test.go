@@ -115,7 +115,7 @@ func TestAdviceWithoutASession(t *testing.T) {
 	if len(v.Faults) != 1 || v.Faults[0].Required || v.Faults[0].Title != "The system disk is not encrypted" || v.Faults[0].Fix.Page != "disk-encryption" {
 		t.Errorf("%+v", v.Faults)
 	}
-	if v.Detail != "Your organisation decides what it requires when you sign in." || v.Mood != MoodSignedOut {
+	if v.Detail != "What your organisation requires is known once you sign in; until then this is only recommended." || v.Mood != MoodSignedOut {
 		t.Errorf("%s %q", v.Mood, v.Detail)
 	}
 }
@@ -140,7 +140,7 @@ func TestReasonsOfAnApp(t *testing.T) {
 	if r := why(closedBy("key-assurance-too-low"), nil); !strings.Contains(r.Text, "device key") || r.Fix.Text == "" {
 		t.Errorf("by the catalogue: %+v", r)
 	}
-	if r := why(closedBy("org/gone"), nil); r.Text != "Your helpdesk can look up the code org/gone." {
+	if r := why(closedBy("org/gone"), nil); r.Text != "The reason has the code org/gone." || r.Fix.Text != "Ask your helpdesk and give them the code org/gone." {
 		t.Errorf("by the code: %+v", r)
 	}
 	worse := func(s *localapi.Status) {
@@ -193,7 +193,7 @@ func TestRemarks(t *testing.T) {
 			[]string{"bad Two sources on this computer gave different answers. (a and b)"}},
 		{"what a system does not have is no line", fact.Signal{Name: fact.SignalIntegrity, State: fact.Observed, Facts: []fact.Fact{
 			{Field: "sip", State: fact.Unknown, Reason: fact.ReasonUnsupported}, {Field: "secure_boot", State: fact.Unknown, Reason: fact.ReasonNeedsPrivilege}}},
-			[]string{"unknown secure_boot: The system did not let Postern read this."}},
+			[]string{"unknown Secure Boot: The system did not let Postern read this."}},
 		{"faults before notes", fact.Signal{Name: fact.SignalPatch, State: fact.Observed, Facts: []fact.Fact{
 			{Field: "livepatch", Value: fact.Bool(false)}, {Field: "reboot_pending", Value: fact.Bool(true)}}},
 			[]string{"bad An installed update waits for a restart.", "note No live patch is loaded into the kernel."}},

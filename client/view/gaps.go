@@ -27,11 +27,14 @@ func (g *gaps) add(why, place string, absent bool, line Row) {
 // maxGap is how long a list of facts may be, in characters.
 const maxGap = 1000
 
-// told is one line for each gap.
-func (m *maker) told(list gaps) []Row {
+// told is one line for each gap, below a heading.
+func (m *maker) told(heading string, list gaps) []Row {
 	w := valuesIn(m.w.Language)
 	var out []Row
 	for _, g := range list {
+		for i := range g.lines {
+			g.lines[i].Name = m.below(heading, g.lines[i].Name)
+		}
 		line := g.lines[0]
 		if len(g.lines) > 1 {
 			line.Name, line.Value = w.NotThere, m.what(g)

@@ -24,19 +24,20 @@ func (m *maker) head() {
 	case m.away():
 		m.unreachable()
 	case s.State == localapi.StateStarting:
-		v.Mood, v.Headline = MoodConnecting, w.Starting
+		v.Mood, v.Headline, v.Hint = MoodConnecting, w.Starting, w.StartingFix
 	case !slices.Contains([]string{localapi.StateCompliant, localapi.StateLimited, localapi.StateNotCompliant}, s.State):
-		v.Mood, v.Headline, v.Detail = MoodAttention, w.UnknownState, m.message()
+		v.Mood, v.Headline, v.Detail, v.Hint = MoodAttention, w.UnknownState, m.message(), m.ask("").Text
 	default:
 		m.byApps()
 	}
 	m.once()
 }
 
-// once drops a detail that says no more than the headline does.
+// once drops a detail that says no more than the headline does. The reason of a
+// pause is the person's own, and may be a letter.
 func (m *maker) once() {
 	v := &m.v
-	if v.Detail != "" && strings.Contains(strings.ToLower(v.Headline), strings.ToLower(strings.TrimSuffix(v.Detail, "."))) {
+	if v.Pause == nil && v.Detail != "" && strings.Contains(strings.ToLower(v.Headline), strings.ToLower(strings.TrimSuffix(v.Detail, "."))) {
 		v.Detail = ""
 	}
 }
@@ -44,10 +45,13 @@ func (m *maker) once() {
 // trouble is all there is to show of an agent that does not answer.
 func (m *maker) trouble() {
 	v, w := &m.v, m.w.Head
+	defer m.helpdesk()
 	v.Mood, v.Code = MoodOffline, string(m.in.Trouble)
 	switch m.in.Trouble {
 	case NotRunning:
 		v.Headline = w.NotRunning
+	case NotAnswering:
+		v.Headline = w.NotAnswering
 	case NoAccess:
 		v.Headline = w.NoAccess
 	case NotOwner:
@@ -64,15 +68,22 @@ func (m *maker) trouble() {
 	}
 }
 
+// helpdesk adds to what helps in trouble where the helpdesk is found.
+func (m *maker) helpdesk() {
+	if support := plain(m.managed().Support, maxSentence); support != "" && m.in.Trouble != Connecting {
+		m.v.Hint = strings.TrimSpace(m.v.Hint + " " + Fill(m.w.Head.HelpAt, "support", support))
+	}
+}
+
 // detail tells a code in the catalogue's words, and one that it does not know
 // in those of whoever gave it.
 func (m *maker) detail(code, message string) {
 	v := &m.v
 	if e, ok := m.texts.Lookup(code); ok {
-		v.Detail, v.Hint = e.Sentence, e.Fix.For(m.in.System)
+		v.Detail, v.Hint = e.Sentence, m.orAsk(Fix{Text: e.Fix.For(m.in.System)}, code).Text
 		return
 	}
-	v.Detail = plain(message, maxSentence)
+	v.Detail, v.Hint = plain(message, maxSentence), m.ask(plain(code, maxCode)).Text
 	if v.Detail == "" && code != "" {
 		v.Detail = Fill(m.w.App.ByCode, "code", plain(code, maxCode))
 	}
@@ -85,6 +96,12 @@ func (m *maker) signedOut() {
 	v, w, s := &m.v, m.w.Head, m.st
 	v.Mood, v.Headline, v.Hint = MoodSignedOut, w.NotSignedIn, w.HintSignIn
 	switch {
+	case s.Broker.URL == "" && slices.Contains(s.Reasons, localapi.CodeSettings):
+		v.Mood, v.Headline, v.Code = MoodOffline, w.BadSettings, localapi.CodeSettings
+		m.detail(v.Code, "")
+		if text := m.message(); text != "" { // nowhere else stands which mistake it is
+			v.Detail = text
+		}
 	case s.Broker.URL == "":
 		v.Mood, v.Headline, v.Code = MoodOffline, w.NoBroker, localapi.CodeNoBroker
 		m.detail(v.Code, "")

@@ -125,10 +125,10 @@ func TestEndOfASignIn(t *testing.T) {
 	if v := at(2 * time.Hour); v.Ends != "" || !v.Until.Equal(noon().Add(time.Hour)) || v.Mood != MoodHealthy {
 		t.Errorf("two hours before: %q until %v", v.Ends, v.Until)
 	}
-	if v := at(time.Hour); v.Ends != "Sign in again at 13:00" || v.Mood != MoodHealthy {
+	if v := at(time.Hour); v.Ends != "Sign in again before 13:00" || v.Mood != MoodHealthy {
 		t.Errorf("an hour before: %q %s", v.Ends, v.Mood)
 	}
-	if v := at(10 * time.Minute); v.Mood != MoodAttention || v.Headline != "2 apps open · sign in again at 12:10" {
+	if v := at(10 * time.Minute); v.Mood != MoodAttention || v.Headline != "2 apps open · sign in again before 12:10" {
 		t.Errorf("ten minutes before: %s %q", v.Mood, v.Headline)
 	}
 	if v := at(-time.Second); v.Ends != "Sign in again now" {

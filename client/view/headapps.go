@@ -63,8 +63,11 @@ func (m *maker) allOpen(open int) {
 	judged := len(s.Posture.Checks) > 0
 	others := slices.ContainsFunc(v.Apps, func(a App) bool { return a.NotMine })
 	rest := ""
+	_, off := m.clock()
 	switch affirming := s.Posture.Verdict == string(api.TierAffirming); {
-	case judged && len(v.Faults) > 0:
+	case v.Problems == 0 && len(v.Faults) > 0 && m.soonWorse() != "": // what closes something comes before advice
+		rest = m.soonWorse()
+	case (judged || off) && len(v.Faults) > 0:
 		f := v.Faults[0]
 		rest, v.Detail, v.Hint, v.Code = m.cause(f.Title), first(f.Why), f.Fix.Text, f.Code
 	case s.State == localapi.StateLimited && !others:
@@ -125,9 +128,6 @@ func (m *maker) someClosed(c counts) {
 	}
 	if why == "" && hint == "" {
 		v.Hint = w.NothingMore
-		if code != "" {
-			v.Hint = Fill(m.w.App.ByCode, "code", code)
-		}
 	}
 	if more > 0 {
 		v.Headline = Fill(w.OpenAnd, "open", v.Headline, "rest", w.More.Of(more))
@@ -145,38 +145,29 @@ func (m *maker) blame(frame string, f Fault) {
 	v.Hint, v.Code = f.Fix.Text, f.Code
 }
 
-// worst is the first required fault that closes an application, or else the
-// first reason of the first closed one that can be told in words; and how many
-// other reasons there are.
+// worst is the first required fault that can be told in words, or what closes
+// everything where there is none; and how many others there are.
 func (m *maker) worst(closed []App) (why, hint, code string, more int) {
-	told := map[string]bool{}
-	for _, f := range m.v.Faults {
-		if f.Required && len(f.Apps) > 0 {
-			if why == "" {
-				why, hint, code = m.cause(f.Title), f.Fix.Text, f.Code
-			} else {
-				more++
-			}
-			told[f.Code] = true
+	for _, f := range m.v.Faults[:m.v.Problems] {
+		more++
+		if why == "" && f.Title != headOf(Fill(m.w.App.ByCode, "code", f.Code)) {
+			why, hint, code = m.cause(f.Title), f.Fix.Text, f.Code
 		}
+	}
+	if m.v.Problems > 0 {
+		if code == "" {
+			hint, code = m.v.Faults[0].Fix.Text, m.v.Faults[0].Code
+		}
+		return why, hint, code, more - 1
 	}
 	for _, a := range closed {
 		for _, r := range a.Why {
-			if told[r.Code] {
-				continue
-			}
-			told[r.Code] = true
-			switch {
-			case why == "" && r.Text != Fill(m.w.App.ByCode, "code", r.Code):
-				why, hint, code = m.cause(r.Text), r.Fix.Text, r.Code
-			case why == "" && code == "":
-				code = r.Code
-			default:
-				more++
+			if r.Code != "" {
+				return m.cause(r.Text), r.Fix.Text, r.Code, 0
 			}
 		}
 	}
-	return why, hint, code, more
+	return "", "", "", 0
 }
 
 func first(list []string) string {

@@ -22,6 +22,10 @@ type Input struct {
 	// asked: it says since when an application is closed, and how a sign-in
 	// ended.
 	Timeline *localapi.Timeline
+	// LastManaged says who looked after this machine when an agent last said so:
+	// whom to ask is needed most when there is no agent. The zero value: nobody
+	// remembers.
+	LastManaged localapi.Managed
 	// SigningIn is true while the program that shows waits for a sign-in in
 	// the browser.
 	SigningIn bool

@@ -11,36 +11,49 @@ import (
 
 // New makes the view of what is known at one moment.
 func New(in Input) View {
+	return made(in).v
+}
+
+// made is a maker that has made its view.
+func made(in Input) *maker {
 	m := newMaker(in)
 	v := &m.v
 	v.Language, v.Trouble = m.w.Language, troubleOf(in.Trouble)
 	v.About = m.about()
-	v.Actions = m.actions()
 	if in.Trouble != NoTrouble {
+		v.Actions = m.actions()
 		m.trouble()
-		return m.v
+		return m
 	}
 	s := m.st
 	v.State = plain(s.State, maxCode)
 	if m.signedIn() {
 		v.Person = m.person(*s.User)
-		v.Ends = m.ends()
+		if v.Ends = m.ends(); v.Ends != "" {
+			v.EndsNote = m.w.Head.EndsNote
+		}
+	}
+	v.Actions, v.SignIn = m.actions(), m.w.Head.SignIn
+	if v.Person != "" {
+		v.SignIn = m.w.Head.SignInAgain
 	}
 	v.Pause = m.pause()
 	v.Faults = m.faults()
 	v.Apps = m.apps()
+	v.NoApps = m.noApps()
+	m.sum()
 	v.Coming = m.coming()
 	v.Closed = m.closed()
 	v.Notes = m.notes()
 	m.head()
 	v.Until = m.until()
-	return m.v
+	return m
 }
 
 // troubleOf is a trouble that is known; every other one is a refusal.
 func troubleOf(t Trouble) Trouble {
 	switch t {
-	case NoTrouble, NotRunning, NoAccess, NotOwner, Connecting:
+	case NoTrouble, NotRunning, NotAnswering, NoAccess, NotOwner, Connecting:
 		return t
 	}
 	return Refused
@@ -63,6 +76,7 @@ type found struct {
 	Remark
 	signal string
 	taken  bool // it is told with a check already
+	asked  bool // that check closes something
 }
 
 func newMaker(in Input) *maker {
@@ -136,7 +150,7 @@ func (m *maker) ends() string {
 	case left <= 0:
 		return m.w.Head.EndsNow
 	}
-	return Fill(m.w.Head.Ends, "when", m.d.clock(m.st.SessionEnds))
+	return Fill(m.w.Head.Ends, "when", m.d.until(m.st.SessionEnds))
 }
 
 func (m *maker) pause() *Pause {
@@ -157,7 +171,7 @@ func (m *maker) pause() *Pause {
 // string.
 func (m *maker) closed() *Closed {
 	r := m.st.LastRevocation
-	if r == nil {
+	if r == nil || !m.signedIn() { // whose applications they were is nobody's to read then
 		return nil
 	}
 	code, facts := revocation(*r)

@@ -209,7 +209,7 @@ func (t *telling) trouble() {
 	if t.begun {
 		grace = goneFor
 	}
-	if t.gone || t.v.Trouble != NotRunning || !t.due(t.since.Add(grace)) || !t.due(after(t.lastAgent, quiet)) {
+	if t.gone || t.v.Trouble != NotRunning && t.v.Trouble != NotAnswering || !t.due(t.since.Add(grace)) || !t.due(after(t.lastAgent, quiet)) {
 		return
 	}
 	t.gone, t.back, t.lastAgent = true, false, t.now

@@ -59,7 +59,7 @@ func (t *telling) app(a App) {
 	case !known && a.NotMine:
 		return
 	case !known:
-		was = appTold{good: a.Good, moved: t.now, owed: t.first && !a.Good && t.v.Mood == MoodClosed && len(a.Why) > 0}
+		was = appTold{good: a.Good, moved: t.now, owed: t.first && !a.Good && t.v.Mood == MoodClosed && reasoned(a)}
 	case was.good && !a.Good:
 		if t.held() {
 			return
@@ -68,7 +68,7 @@ func (t *telling) app(a App) {
 	case !was.good && a.Good:
 		was.good, was.owed, was.moved = true, false, t.now
 	}
-	if !a.Good && len(a.Why) > 0 {
+	if !a.Good && reasoned(a) {
 		was.why = a.Why[0].Text
 	}
 	was.name, was.gone = a.Name, false
@@ -134,7 +134,7 @@ func (t *telling) ids() []string {
 // why is what is said of one application's being closed, and what helps.
 func (t *telling) why(id string) (string, Fix) {
 	for _, a := range t.v.Apps {
-		if a.ID == id && len(a.Why) > 0 {
+		if a.ID == id && reasoned(a) && !a.Why[0].Whole {
 			return a.Why[0].Text, a.Why[0].Fix
 		}
 	}
@@ -147,8 +147,16 @@ func (t *telling) why(id string) (string, Fix) {
 	if t.v.Mood == MoodOffline {
 		return t.v.Headline, Fix{Text: t.v.Hint}
 	}
+	for _, a := range t.v.Apps {
+		if a.ID == id && reasoned(a) {
+			return a.Why[0].Text, a.Why[0].Fix
+		}
+	}
 	return t.w.Head.NothingMore, Fix{}
 }
+
+// reasoned is true of an application with a reason why it is closed.
+func reasoned(a App) bool { return len(a.Why) > 0 && a.Why[0].Code != "" }
 
 func (t *telling) tellClosed(ids []string) {
 	w := t.w.Notice

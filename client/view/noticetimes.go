@@ -70,7 +70,7 @@ func (t *telling) sessionEnds() {
 		title = w.EndsTwo
 	}
 	t.say(Notice{ID: "sign-in", Title: title, Body: Fill(w.EndsBody, "when", t.d.until(ends)), Urgent: level == 2,
-		Choices: []Choice{{ChoiceSignIn, w.SignIn}, {ChoiceDetails, w.Details}}})
+		Choices: []Choice{{ChoiceSignIn, w.SignInAgain}, {ChoiceDetails, w.Details}}})
 }
 
 // dated tells a week, a day and an hour before a rule starts that this computer

@@ -13,6 +13,7 @@ const (
 	MarkGood    = "good"
 	MarkNote    = "note"    // worth knowing, no fault
 	MarkUnknown = "unknown" // it could not be read
+	MarkAdvice  = "advice"  // bad, but nothing that the person is asked for (Judged)
 	MarkBad     = "bad"
 )
 
@@ -32,7 +33,7 @@ type Remark struct {
 // first two, what is well before the notes.
 func Remarks(s fact.Signal, system string, texts catalogue.Texts) []Remark {
 	if s.State == fact.Unknown && len(s.Facts) == 0 || s.State == fact.Absent && s.Name == fact.SignalEDR && len(s.Facts) == 0 {
-		return []Remark{reasonRemark("", s.Reason, system, texts)}
+		return []Remark{reasonRemark(s.Name, "", s.Reason, system, texts)}
 	}
 	r := remarking{signal: s, system: system, texts: texts, open: map[fact.Reason][]fact.Fact{}}
 	for _, f := range s.Facts {
@@ -48,7 +49,7 @@ func Remarks(s fact.Signal, system string, texts catalogue.Texts) []Remark {
 }
 
 func weight(mark string) int {
-	return slices.Index([]string{MarkGood, MarkBad, MarkUnknown, MarkNote}, mark)
+	return slices.Index([]string{MarkGood, MarkBad, MarkUnknown, MarkAdvice, MarkNote}, mark)
 }
 
 // remarking is the way through one signal.
@@ -67,8 +68,8 @@ func (r *remarking) fact(f fact.Fact) {
 	found, judged := r.texts.FindingOf(address)
 	switch {
 	case state == fact.Conflict:
-		line := reasonRemark("", fact.ReasonDisagree, r.system, r.texts)
-		line.Mark, line.Text, line.Facts = MarkBad, placeOf(s, f)+line.Text, []string{address}
+		line := reasonRemark(s.Name, "", fact.ReasonDisagree, r.system, r.texts)
+		line.Mark, line.Text, line.Facts = MarkBad, placeIn(r.texts, s, f)+line.Text, []string{address}
 		if s.Source != "" {
 			line.Text += " (" + plain(s.Source, maxName) + ")"
 		}
@@ -81,7 +82,7 @@ func (r *remarking) fact(f fact.Fact) {
 		}
 		r.open[why] = append(r.open[why], f)
 	default:
-		line := judgeFact(found, f, placeOf(s, f), r.system, r.texts)
+		line := judgeFact(found, f, placeIn(r.texts, s, f), r.system, r.texts)
 		line.Facts = []string{address}
 		switch {
 		case line.Mark == MarkGood:
@@ -113,6 +114,7 @@ func judgeFact(f catalogue.Finding, v fact.Fact, place, system string, texts cat
 // unknown joins the facts that are not known for one reason. What a system
 // does not have at all is not worth a line.
 func (r *remarking) unknown() []Remark {
+	m := &maker{w: speak(r.texts.Language()), texts: r.texts}
 	var out []Remark
 	for why, facts := range r.open {
 		if why == fact.ReasonUnsupported || why == fact.ReasonNotFound {
@@ -122,12 +124,16 @@ func (r *remarking) unknown() []Remark {
 		for _, f := range facts {
 			a := fact.Address(r.signal.Name, f.Key, f.Field)
 			addresses = append(addresses, a)
-			names = append(names, plain(strings.TrimPrefix(strings.TrimPrefix(a, r.signal.Name), "."), maxName))
+			names = append(names, m.place(r.signal, f)+m.label(r.signal.Name, f.Key, f.Field))
+		}
+		what := m.w.list(names)
+		if what == r.texts.Title(r.signal.Name) { // that is said already
+			what = ""
 		}
 		if len(names) > 4 {
-			names = append(names[:3:3], "…")
+			what = strings.Join(append(names[:3:3], "…"), ", ")
 		}
-		line := reasonRemark(strings.Join(names, ", "), why, r.system, r.texts)
+		line := reasonRemark(r.signal.Name, what, why, r.system, r.texts)
 		line.Facts = addresses
 		out = append(out, line)
 	}
@@ -135,10 +141,13 @@ func (r *remarking) unknown() []Remark {
 	return out
 }
 
-func reasonRemark(what string, why fact.Reason, system string, texts catalogue.Texts) Remark {
+func reasonRemark(signal, what string, why fact.Reason, system string, texts catalogue.Texts) Remark {
 	r := Remark{Mark: MarkUnknown, Text: plain(string(why), maxCode)}
 	if e, ok := texts.Lookup(string(why)); ok {
-		r.Text, r.Fix = e.Sentence, e.Fix.For(system)
+		r.Text = e.Sentence
+		if fixes(signal, why) {
+			r.Fix = e.Fix.For(system)
+		}
 	}
 	if what != "" {
 		r.Text = what + ": " + r.Text

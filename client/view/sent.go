@@ -80,29 +80,48 @@ func (m *maker) ofDevice(c attest.Claims) Part {
 func (m *maker) part(s fact.Signal) Part {
 	p := Part{Name: plain(s.Name, maxName), Title: m.title(s.Name)}
 	if text := m.ofAll(s); text != "" {
-		p.Lines = append(p.Lines, Row{Name: p.Title, Value: text})
+		p.Lines = append(p.Lines, Row{Name: m.w.Sent.State, Value: text})
 	}
 	var open gaps
 	for i, f := range s.Facts {
 		if i == maxLines {
-			p.Lines = append(append(p.Lines, m.told(open)...), Row{Name: "…", Value: m.w.Sent.More.Of(len(s.Facts) - i)})
+			p.Lines = append(append(p.Lines, m.told(p.Title, open)...), Row{Name: "…", Value: m.w.Sent.More.Of(len(s.Facts) - i)})
 			return p
 		}
 		if i > 0 && s.Facts[i-1].Key != f.Key {
-			p.Lines, open = append(p.Lines, m.told(open)...), nil
+			p.Lines, open = append(p.Lines, m.told(p.Title, open)...), nil
 		}
 		line := Row{ID: plain(fact.Address(s.Name, f.Key, f.Field), maxSentence), Name: m.label(s.Name, f.Key, f.Field), Value: m.factSays(s, f)}
 		switch why := m.gap(s, f); {
+		case m.elsewhere(s, f):
 		case namesItself(s, i):
 		case why != "":
 			open.add(why, m.place(s, f), s.StateOf(f) == fact.Absent, line)
 		default:
-			line.Name = m.place(s, f) + line.Name
+			line.Name = m.place(s, f) + m.below(p.Title, line.Name)
 			p.Lines = append(p.Lines, line)
 		}
 	}
-	p.Lines = append(p.Lines, m.told(open)...)
+	p.Lines = append(p.Lines, m.told(p.Title, open)...)
+	if len(p.Lines) == 0 && len(s.Facts) > 0 { // other systems have all of it
+		p.Lines = []Row{{Name: m.w.Sent.State, Value: m.factSays(s, s.Facts[0])}}
+	}
 	return p
+}
+
+// below is a name below a heading that may say the same.
+func (m *maker) below(heading, name string) string {
+	if name == heading {
+		return m.w.Sent.State
+	}
+	return name
+}
+
+// elsewhere is true of a fact that only other systems have: that this one told
+// nothing of it is nothing to tell.
+func (m *maker) elsewhere(s fact.Signal, f fact.Fact) bool {
+	state := s.StateOf(f)
+	return state == fact.NotApplicable || state == fact.Unknown && whyOf(s, f) == fact.ReasonUnsupported
 }
 
 // ofAll is what is to be said of a signal as a whole, "" when its facts say it.

@@ -2,10 +2,9 @@ package view
 
 import (
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
+	"github.com/postern-zt/postern/broker/api"
 	"github.com/postern-zt/postern/client/localapi"
 )
 
@@ -15,10 +14,31 @@ func Timeline(t localapi.Timeline, in Input) []Event {
 	m := newMaker(in)
 	events := t.Events[max(0, len(t.Events)-localapi.MaxTimeline):]
 	var out []Event
-	for _, h := range slices.Backward(events) {
-		out = append(out, m.event(h))
+	for i, h := range slices.Backward(events) {
+		if noise(h) {
+			continue
+		}
+		e := m.event(h)
+		if h.Event == localapi.EventStarted && m.signedIn() && !begins(events[i+1:]) {
+			e.Text = m.w.Event.StartedAgain
+		}
+		out = append(out, e)
 	}
 	return out
+}
+
+// begins reports whether a sign-in begins or ends in a list: what was before it
+// is of another session.
+func begins(events []localapi.Happening) bool {
+	return slices.ContainsFunc(events, func(h localapi.Happening) bool {
+		return h.Event == localapi.EventSignedIn || h.Event == localapi.EventSignedOut
+	})
+}
+
+// noise is what happens on the way of every sign-in: the key of an application
+// that was not known until then is being made.
+func noise(h localapi.Happening) bool {
+	return h.Event == localapi.EventDenied && h.Code == api.ReasonNoTunnelKey
 }
 
 func (m *maker) event(h localapi.Happening) Event {
@@ -35,18 +55,10 @@ func (m *maker) event(h localapi.Happening) Event {
 	case localapi.EventPosture:
 		e.Bad = h.Code != "" || len(h.Facts) > 0
 	}
-	if h.TookMS > 0 && h.Event == localapi.EventClosed {
-		e.Text = Fill(m.w.Event.Took, "text", e.Text, "ms", milliseconds(h.TookMS))
+	if h.Event == localapi.EventClosed {
+		e.TookMS = h.TookMS
 	}
 	return e
-}
-
-// milliseconds is a time that was measured, never shorter than it was.
-func milliseconds(ms float64) string {
-	if ms > float64(time.Hour/time.Millisecond) {
-		return strconv.Itoa(int(time.Hour / time.Millisecond))
-	}
-	return strconv.Itoa(max(int(ms+0.999), 1))
 }
 
 // eventCause is why in words, "" when there is nothing to say.
@@ -71,11 +83,15 @@ func (m *maker) eventCause(h localapi.Happening) string {
 
 func (m *maker) eventText(h localapi.Happening, why string) string {
 	w := m.w.Event
+	apps := m.w.list(m.named(h.Apps))
+	if !m.signedIn() { // then nothing is known but ids
+		apps = w.Apps.Of(len(h.Apps))
+	}
 	with := func(short, long string) string {
 		if why == "" {
-			return Fill(short, "apps", m.w.list(m.named(h.Apps)))
+			return Fill(short, "apps", apps)
 		}
-		return Fill(long, "apps", m.w.list(m.named(h.Apps)), "why", why)
+		return Fill(long, "apps", apps, "why", why)
 	}
 	switch h.Event {
 	case localapi.EventStarted:

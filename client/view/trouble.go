@@ -1,6 +1,7 @@
 package view
 
 import (
+	"context"
 	"errors"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -29,6 +30,8 @@ func TroubleOf(err error) (trouble Trouble, code, message string) {
 		return NotOwner, no.Code, no.Message
 	case errors.As(err, &no):
 		return Refused, no.Code, no.Message
+	case errors.Is(err, context.DeadlineExceeded):
+		return NotAnswering, "", ""
 	}
 	// Nobody listens, or whoever did broke off.
 	return NotRunning, "", ""

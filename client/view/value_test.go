@@ -189,10 +189,10 @@ func TestGaps(t *testing.T) {
 		"Alpha: Not known: Installed and Running: the system did not answer in time",
 		"Alpha: Version: not known: it was looked for in every known place and is not there",
 		"Beta: Name: Beta",
-		"Not there: Device management and Domain",
-		"Not known: Firewall and Who sets it: the system did not answer in time",
-		"Device: not known: the system did not answer in time",
-		"Asked for by your organisation: nothing",
+		"Not there: State and Domain",
+		"Not known: State and Who sets it: the system did not answer in time",
+		"State: not known: the system did not answer in time",
+		"State: nothing",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

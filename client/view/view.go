@@ -4,19 +4,24 @@
 // command line show the same view, so that they never tell different stories.
 package view
 
-import "time"
+import (
+	"time"
+
+	"github.com/postern-zt/postern/client/localapi"
+)
 
 // Trouble is why nothing can be shown of an agent. The zero value is none.
 type Trouble string
 
 // Troubles.
 const (
-	NoTrouble  Trouble = ""
-	NotRunning Trouble = "agent_not_running" // nobody listens
-	NoAccess   Trouble = "socket_not_yours"  // the system does not let this user connect
-	NotOwner   Trouble = "not_owner"         // another user of this machine is signed in
-	Refused    Trouble = "refused"           // the agent refuses for another reason; Input.Code says which
-	Connecting Trouble = "connecting"        // nothing was asked yet
+	NoTrouble    Trouble = ""
+	NotRunning   Trouble = "agent_not_running"       // nobody listens
+	NotAnswering Trouble = localapi.CodeNotAnswering // somebody listens, and says nothing
+	NoAccess     Trouble = "socket_not_yours"        // the system does not let this user connect
+	NotOwner     Trouble = "not_owner"               // another user of this machine is signed in
+	Refused      Trouble = "refused"                 // the agent refuses for another reason; Input.Code says which
+	Connecting   Trouble = "connecting"              // nothing was asked yet
 )
 
 // Moods of a view: what the icon and the colour of the headline say. They are
@@ -42,16 +47,21 @@ type View struct {
 	Hint     string  // what to do about Headline and Detail, or ""
 	Code     string  // the stable code behind Headline and Detail, or ""
 
-	Person  string // who is signed in, "" when nobody is
-	Ends    string // "Sign in again at 17:40", "" when that is far or unknown
-	Pause   *Pause // set while paused
-	Apps    []App
-	Faults  []Fault // what is wrong: required ones first; each once
-	Coming  []Coming
-	Closed  *Closed // the last time access was taken away, if it was
-	Actions Actions
-	About   []Row // version, agent, broker, device, key, managed by, help; IDs are the Row… words
-	Notes   []Row // odd but harmless: an older agent, a clock that is off
+	Person   string // who is signed in, "" when nobody is
+	Ends     string // "Sign in again before 17:40", "" when that is far or unknown
+	EndsNote string // what signing in again does, beside Ends
+	SignIn   string // what Actions.SignIn is called now: "Sign in", "Sign in again"
+	Pause    *Pause // set while paused
+	Apps     []App
+	NoApps   string  // said in place of Apps when there are none; "" when there are some
+	Faults   []Fault // what is wrong: required ones first; each once
+	Wrong    string  // heads Faults: "What is wrong (2)", "Recommended (1)"; "" without faults
+	Problems int     // how many of Faults are required
+	Coming   []Coming
+	Closed   *Closed // the last time access was taken away, if it was
+	Actions  Actions
+	About    []Row // version, agent, broker, device, key, managed by, help; IDs are the Row… words
+	Notes    []Row // odd but harmless: an older agent, a clock that is off
 
 	// Until is when the view has to be made anew though nothing was heard of
 	// the agent, because time alone changes its words; zero: never.
@@ -63,26 +73,28 @@ type App struct {
 	ID      string
 	Name    string
 	State   string // localapi.App… word, for scripts and styles
-	Says    string // the state in words: "open", "ready", "closed"
-	Good    bool   // open or ready
+	Says    string // the state in words: "open", "closed", "paused"
+	Good    bool   // it can be used: open, or opening with the first connection
+	Paused  bool   // closed at the person's own wish, and for nothing else: no fault
 	NotMine bool   // it is not meant for this person: no fault
 	URL     string // to open in a browser, "" when there is nothing to open
 	Address string // host:port on this machine, to copy; "" when there is none
 	Why     []Reason
 }
 
-// Reason is why an application is closed.
+// Reason is why an application is closed. There is always a Text, and a Fix.
 type Reason struct {
-	Code string
-	Text string
-	Fix  Fix
+	Code  string // "" when no reason is known yet
+	Text  string
+	Fix   Fix
+	Whole bool // it is not about this application: everything is closed for it
 }
 
 // Fault is one thing that is wrong with this machine, or not known of it.
 type Fault struct {
-	Code     string   // of the check, or the address of the fact when there is no check
+	Code     string   // of the check or the reason, or the address of the fact when there is neither
 	Title    string   // what is wrong: "The system disk is not encrypted"
-	Check    string   // the administrator's name of the check, "" for a reading of our own
+	Check    string   // the administrator's name of the check, "" for a reason that is none, or a reading of our own
 	Why      []string // what is behind it, from the reading of the machine; may be empty
 	Required bool     // applications are closed because of it; else it is advice
 	Unknown  bool     // it could not be read
@@ -90,9 +102,10 @@ type Fault struct {
 	Fix      Fix
 }
 
-// Fix is what helps. The administrator's own text wins over ours.
+// Fix is what helps. The administrator's own text wins over ours. Where nothing
+// better is known, it is whom to ask, and what to tell them.
 type Fix struct {
-	Text string // "" when nothing is known that helps
+	Text string // "" only of what is coming, or is met
 	Page string // id of a page of platform/settings that this system has, "" for none
 }
 
@@ -217,6 +230,8 @@ type Event struct {
 	Kind string // localapi.Event… word
 	Code string // "" when there is none
 	Bad  bool   // access was lost
+
+	TookMS float64 // how long closing took on this machine; 0 for other events
 }
 
 // Posted is what last left this machine, in words.

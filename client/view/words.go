@@ -45,39 +45,48 @@ type words struct {
 type Plural struct{ One, Other string }
 
 type headWords struct {
-	NotRunning, NoAccess, NotOwner, Refused, Connecting string
-	SigningIn, FinishSignIn                             string
-	NotSignedIn, NotSignedInWhy, SignInEnded            string
-	HintSignIn, AdviceOnly                              string
-	NoBroker                                            string
-	Paused, PausedWhy                                   string // {when}, {reason}
-	Starting, UnknownState                              string
-	Unreachable, AllClosed                              string // {rest}
-	StayOpen                                            Plural // {n}, {when}
-	NoApps, NoneMine                                    string
-	Open                                                Plural // {n}
-	Healthy, Limited, NotAllMet                         string
-	OpenAnd                                             string // {open}, {rest}
-	AppClosed, AppClosedWhy                             string // {app}, {why}
-	AppsClosed, AppsClosedWhy                           Plural // {n}, {why}
-	EverythingClosed                                    string // {why}
-	More                                                Plural // {n}
-	ConnectingApp                                       string // {app}
-	ConnectingApps, AndConnecting                       Plural // {n}
-	NothingMore, BrokerRefused                          string
-	Ends, EndsNow                                       string // {when}
+	NotRunning, NotAnswering, NoAccess, NotOwner, Refused, Connecting string
+	BadSettings                                                       string
+	SigningIn, FinishSignIn                                           string
+	NotSignedIn, NotSignedInWhy, SignInEnded                          string
+	HintSignIn, AdviceOnly                                            string
+	SignIn, SignInAgain, SignInApps                                   string
+	HelpAt                                                            string // {support}
+	StartingWhy, StartingFix                                          string
+	NoneYet                                                           string
+	NoBroker                                                          string
+	Paused, PausedWhy                                                 string // {when}, {reason}
+	Starting, UnknownState                                            string
+	Unreachable, AllClosed                                            string // {rest}
+	StayOpen                                                          Plural // {n}, {when}
+	NoApps, NoneMine                                                  string
+	Open                                                              Plural // {n}
+	Healthy, Limited, NotAllMet                                       string
+	OpenAnd                                                           string // {open}, {rest}
+	AppClosed, AppClosedWhy                                           string // {app}, {why}
+	AppsClosed, AppsClosedWhy                                         Plural // {n}, {why}
+	EverythingClosed                                                  string // {why}
+	More                                                              Plural // {n}
+	ConnectingApp                                                     string // {app}
+	ConnectingApps, AndConnecting                                     Plural // {n}
+	NothingMore, BrokerRefused                                        string
+	Ends, EndsNow, EndsNote                                           string // {when}
 }
 
 type appWords struct {
-	Open, Ready, Connecting, Closed, Denied, Paused, NotMine, Unknown string
-	ByCode                                                            string // {code}
-	Worse                                                             string // {what}
+	Open, Connecting, Closed, Denied, Paused, NotMine, Unknown string
+	ByCode                                                     string // {code}
+	Worse                                                      string // {what}
 }
 
 type faultWords struct {
 	NotMet, NotKnown, WillBe string // {name}
 	OfSignal                 string // {signal}, {text}
 	NotRead                  string
+	Ask, AskCode             string // {support}, {code}
+	Helpdesk                 string // in place of {support}
+	Wrong, Advice            Plural // {n}
+	WrongAnd                 string // {wrong}, {advice}
 }
 
 type rowWords struct {
@@ -89,27 +98,32 @@ type rowWords struct {
 	KeyProven, KeyUnproven                                                                              string // {key}, {proof}
 	ProvenTofu, ProvenChain, ProvenVerified                                                             string
 	ClockAhead, ClockBehind                                                                             Plural // {n} seconds
+	ClockFix                                                                                            string
 	OlderAgent                                                                                          string
+	TooLittle                                                                                           string
 	ReadRights                                                                                          string
 	Trouble, Meeting, Private                                                                           string // reasons of a pause
+	Quarter, Hour, Hours4, Tomorrow                                                                     string // lengths of a pause
+	Unreadable                                                                                          string
 }
 
 type explainWords struct {
-	NoSuchApp          string // {app}
-	IsOpen, IsReady    string // {app}
-	IsConnecting       string
-	IsClosed, IsWhy    string // {app}, {why}
-	IsPaused           string // {app}, {when}
-	IsNotMine          string
-	Since              string // {when}
-	Met, Unmet, Unsure string
-	WhichApply         string
-	NextAlone          string
-	NextBroker         string
-	NextSignIn         string
-	NextPause          string // {when}
-	NextRenew          string
-	NextAsk            string
+	NoSuchApp           string // {app}
+	IsOpen              string // {app}
+	IsConnecting        string
+	IsClosed, IsWhy     string // {app}, {why}
+	IsPaused            string // {app}, {when}
+	IsNotMine           string
+	Since               string // {when}
+	Met, Unmet, Unsure  string
+	WhichApply          string
+	NextAlone           string
+	NextWait, NextAfter string
+	NextBroker          string
+	NextSignIn          string
+	NextPause           string // {when}
+	NextRenew           string
+	NextAsk             string
 
 	LetThrough, NotJudged   string
 	OnlyReported            string
@@ -127,11 +141,11 @@ type explainWords struct {
 }
 
 type eventWords struct {
-	Started, SignedIn, SignedOut, SignedOutWhy                string
+	Started, StartedAgain, SignedIn, SignedOut, SignedOutWhy  string
+	Apps                                                      Plural // {n}, in place of names
 	Opened, Closed, ClosedWhy, Denied, DeniedWhy              string // {apps}, {why}
 	Posture, PostureWorse, Offline, Online, Paused, PausedFor string // {why}
 	Resumed, Checked, Other                                   string
-	Took                                                      string // {text}, {ms}
 	And                                                       string // between the last two of a list
 }
 
@@ -144,6 +158,7 @@ type sentWords struct {
 	Hashed, Yes, No, NotKnown, NotThere, TwoWays  string
 	StaysFiles, StaysWeb, StaysKeys, StaysUnasked string
 	More                                          Plural
+	State                                         string
 	Again                                         string // {time}, {signals}, {changed}
 	Signals, Changed                              Plural
 	Seconds, Minutes                              Plural
@@ -166,6 +181,7 @@ type noticeWords struct {
 	ComingBody           string // {apps}
 	ComingNoApps         string
 	Fix, Details, SignIn string
+	SignInAgain          string
 	Failed, FailedBody   string
 	NoTray, NoTrayBody   string
 }

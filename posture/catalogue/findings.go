@@ -34,6 +34,17 @@ func Findings() []Finding {
 // be any.
 func FindingOf(address string) (Finding, bool) { return Texts{}.FindingOf(address) }
 
+// OfPage finds what is said first of what a settings page is about.
+func (t Texts) OfPage(page string) (Finding, bool) {
+	for _, f := range t.said().findings {
+		if page != "" && f.Page == page {
+			f.Worst = slices.Clone(f.Worst)
+			return f, true
+		}
+	}
+	return Finding{}, false
+}
+
 // finding is what is said of a fact; the caller must not change it.
 func (t Texts) finding(address string) (Finding, bool) {
 	at, ok := placeOf(address)
