@@ -25,6 +25,7 @@ func TestWordsAreUsed(t *testing.T) {
 	}
 	delete(used, "Told") // of the reasons
 	delete(used, "Text")
+	delete(used, "ID") // of the lengths
 	en, de := reflect.ValueOf(english()), reflect.ValueOf(german())
 	for i := range en.NumField() {
 		name := en.Type().Field(i).Name

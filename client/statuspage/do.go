@@ -15,7 +15,7 @@ type wish struct {
 	Do     string `json:"do"`
 	Page   string `json:"page,omitempty"`   // of do "fix"
 	Reason string `json:"reason,omitempty"` // of do "pause"
-	ForMS  int64  `json:"for_ms,omitempty"` // of do "pause"
+	Length string `json:"length,omitempty"` // of do "pause": an ID of view.PauseLengths
 }
 
 // outcome is what came of a wish.
@@ -55,16 +55,20 @@ func (p *Page) carryOut(ctx context.Context, in wish) (outcome, error) {
 	case "check":
 		return p.check(ctx)
 	case "pause":
-		_, err = a.Pause(ctx, localapi.PauseRequest{Reason: in.Reason, ForMS: in.ForMS})
+		lasts, ok := view.PauseFor(in.Length, p.now())
+		if !ok {
+			return outcome{}, errUnknownWish
+		}
+		_, err = a.Pause(ctx, localapi.PauseRequest{Reason: in.Reason, ForMS: lasts.Milliseconds()})
 	case "resume":
 		_, err = a.Resume(ctx)
 	case "sign_out":
 		_, err = a.SignOut(ctx)
-	case "sign_in":
+	case "sign_in", "switch":
 		if p.opts.SignIn == nil {
 			return outcome{}, errUnknownWish
 		}
-		return outcome{Said: words.SignInOpened}, p.opts.SignIn(ctx)
+		return outcome{Said: words.SignInOpened}, p.opts.SignIn(ctx, in.Do == "switch")
 	case "fix":
 		// What a script says names an entry of the table, and nothing else.
 		if has := p.opts.Base.HasPage; p.opts.Fix == nil || has == nil || in.Page == "" || !has(in.Page) {
@@ -75,6 +79,14 @@ func (p *Page) carryOut(ctx context.Context, in wish) (outcome, error) {
 		return outcome{}, errUnknownWish
 	}
 	return outcome{}, err
+}
+
+// now is the wall clock in the person's zone.
+func (p *Page) now() time.Time {
+	if zone := p.opts.Base.Zone; zone != nil {
+		return time.Now().In(zone)
+	}
+	return time.Now()
 }
 
 // check has the machine read again, and gives the proof.

@@ -81,7 +81,7 @@ func isFile(p *Page, body string) bool {
 
 // Whatever comes with a session is done as one of the wishes, or refused.
 func FuzzWish(f *testing.F) {
-	for _, s := range []string{`{"do":"check"}`, `{"do":"fix","page":"firewall"}`, `{"do":"fix","page":"x"}`, `{"do":"pause","reason":"r","for_ms":1}`, `{"do":"pause","for_ms":-9e99}`, `{"DO":"check"}`, `[]`, `{"do":"resume","do":"sign_out"}`, "\xff"} {
+	for _, s := range []string{`{"do":"check"}`, `{"do":"fix","page":"firewall"}`, `{"do":"fix","page":"x"}`, `{"do":"pause","reason":"r","length":"tomorrow"}`, `{"do":"pause","length":"9e99"}`, `{"DO":"check"}`, `[]`, `{"do":"resume","do":"sign_out"}`, "\xff"} {
 		f.Add(s)
 	}
 	a := signedIn()

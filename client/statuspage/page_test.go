@@ -62,7 +62,7 @@ func (a *agent) Check(context.Context) (localapi.Checked, error) {
 }
 
 func (a *agent) Pause(_ context.Context, p localapi.PauseRequest) (localapi.Status, error) {
-	a.note("pause " + p.Reason)
+	a.note("pause " + p.Reason + " " + (time.Duration(p.ForMS) * time.Millisecond).String())
 	return a.status, nil
 }
 
@@ -257,6 +257,7 @@ func TestWhoIsRefused(t *testing.T) {
 		{"preflight", "OPTIONS", "/api/state", "", nil, 401},
 		{"form", "POST", "/api/do", "do=check", with("Content-Type", "application/x-www-form-urlencoded"), 400},
 		{"wish unknown", "POST", "/api/do", `{"do":"explode"}`, good, 400},
+		{"a pause as long as nobody offers", "POST", "/api/do", `{"do":"pause","reason":"x","length":"2h"}`, good, 400},
 		{"sign in where it cannot", "POST", "/api/do", `{"do":"sign_in"}`, good, 400},
 		{"state by POST", "POST", "/api/state", "{}", good, 404},
 		{"no such file", "GET", "/assets/index.html", "", nil, 404},
@@ -280,7 +281,7 @@ func TestWishes(t *testing.T) {
 	p := newPage(t, a)
 	session := enter(t, p)
 	for body, want := range map[string]string{
-		`{"do":"check"}`: "check", `{"do":"pause","reason":"lunch","for_ms":1000}`: "pause lunch", `{"do":"resume"}`: "resume", `{"do":"fix","page":"firewall"}`: "fix firewall",
+		`{"do":"check"}`: "check", `{"do":"pause","reason":"lunch","length":"4h"}`: "pause lunch 4h0m0s", `{"do":"resume"}`: "resume", `{"do":"fix","page":"firewall"}`: "fix firewall",
 	} {
 		a.did = nil
 		status, out := call(t, p, "POST", "/api/do", body, session)

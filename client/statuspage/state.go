@@ -12,7 +12,6 @@ import (
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/posture/catalogue"
-	"github.com/postern-zt/postern/posture/fact"
 )
 
 const (
@@ -37,6 +36,7 @@ type state struct {
 	Signals  []signal
 	Timeline []view.Event
 	Sent     *view.Posted
+	Needs    map[string][]view.Need // what applications need, by their ids, where that is known
 	Words    words
 	Can      can
 }
@@ -59,6 +59,8 @@ func revisionOf(t view.Trouble) int64 {
 		return -5
 	case view.Refused:
 		return -6
+	case view.NotAnswering:
+		return -7
 	}
 	return unknown
 }
@@ -170,6 +172,12 @@ func (p *Page) drawn(revision int64, in view.Input, sent *localapi.Sent) state {
 	for i := range s.View.Apps {
 		s.View.Apps[i].URL = follow(s.View.Apps[i].URL)
 	}
+	s.Needs = map[string][]view.Need{}
+	for _, a := range view.Needs(in) {
+		if a.Told && len(a.Needs) > 0 {
+			s.Needs[a.App] = a.Needs
+		}
+	}
 	if in.Reading != nil {
 		s.Signals = signals(in)
 	}
@@ -204,7 +212,7 @@ const (
 )
 
 func signals(in view.Input) []signal {
-	texts := catalogue.For(in.Language)
+	texts, judged := catalogue.For(in.Language), view.Judged(in)
 	zone := in.Now.Location()
 	if in.Zone != nil {
 		zone = in.Zone
@@ -212,7 +220,7 @@ func signals(in view.Input) []signal {
 	list := in.Reading.Report.Signals
 	var out []signal
 	for _, s := range list[:min(len(list), maxSignals)] {
-		line := signal{Name: plain(s.Name), Title: plain(texts.Title(s.Name)), Source: plain(s.Source), Remarks: remarks(s, in, texts)}
+		line := signal{Name: plain(s.Name), Title: plain(texts.Title(s.Name)), Source: plain(s.Source), Remarks: remarks(judged(s), in)}
 		if at := s.ObservedAt.In(zone); !s.ObservedAt.IsZero() {
 			line.At, line.Read = at, at.Format(time.TimeOnly)
 			if at.Format(time.DateOnly) != in.Now.In(zone).Format(time.DateOnly) {
@@ -225,8 +233,7 @@ func signals(in view.Input) []signal {
 }
 
 // remarks are those of the view, with the settings pages that there are here.
-func remarks(s fact.Signal, in view.Input, texts catalogue.Texts) []view.Remark {
-	out := view.Remarks(s, in.System, texts)
+func remarks(out []view.Remark, in view.Input) []view.Remark {
 	for i := range out {
 		if in.HasPage == nil || !in.HasPage(out[i].Page) {
 			out[i].Page = ""

@@ -68,6 +68,15 @@ func TestSignals(t *testing.T) {
 	if !page(got[0]) {
 		t.Errorf("no settings page: %+v", got[0].Remarks)
 	}
+	marks := func() (out []string) {
+		for _, r := range signals(in)[0].Remarks {
+			out = append(out, r.Mark)
+		}
+		return out
+	}
+	if got := marks(); !slices.Contains(got, view.MarkAdvice) || slices.Contains(got, view.MarkBad) {
+		t.Errorf("a problem of who is not signed in: %q", got)
+	}
 	in.HasPage = nil
 	if page(signals(in)[0]) {
 		t.Error("a settings page that is not here")

@@ -59,9 +59,9 @@ type Options struct {
 	// Base is the input of every view: Version, System, Language, Zone and
 	// HasPage. What the agent says and the time are filled in.
 	Base view.Input
-	// SignIn begins a sign-in in the browser and returns once that is open; nil
-	// where the page cannot.
-	SignIn func(ctx context.Context) error
+	// SignIn begins a sign-in in the browser, of somebody else than is signed in
+	// if so said, and returns once that is open; nil where the page cannot.
+	SignIn func(ctx context.Context, somebodyElse bool) error
 	// Fix opens a page of the system's settings; nil where the page cannot. It
 	// is given only ids that Base.HasPage knows.
 	Fix func(ctx context.Context, page string) error

@@ -22,10 +22,10 @@ type words struct {
 	Sent, ReadSent, Stays, About                     string
 	Good, Note, Unknown, Bad                         string
 	Actions, Check, Checking, Proof                  string
-	SignIn, SignOut, Resume, Hide                    string
+	SignOut, Switch, Resume, Hide                    string
+	Needs                                            string
 	Pause, PauseTitle, PauseFor, PauseWhy            string
 	Reason, OtherReason, OwnReason, DoPause, Cancel  string
-	Minutes15, Hour, Hours4                          string
 	SignInOpened, FixOpened, Failed                  string
 	LinkUsed, Again, Gone, GoneWhy, NoLink, LinkOnce string
 }
@@ -34,16 +34,15 @@ func english() words {
 	return words{
 		Language: "en", Skip: "Skip to the content", Asking: "Asking the agent …", Waiting: "This page looks again by itself.", NeedsScript: "This page needs JavaScript.",
 		Apps: "Applications", NoApps: "There are no applications to show.", Open: "Open", Copy: "Copy address", Copied: "Copied:",
-		Wrong: "What is wrong", Required: "Required", Advised: "Advice", Unread: "Could not be read", Closes: "Closed because of this:", Fix: "Open settings",
-		Coming: "Coming up", Machine: "This computer", ReadAt: "Read at", From: "Read from", Code: "Code for your helpdesk:",
+		Wrong: "What is wrong", Required: "Required", Advised: "Recommended", Unread: "Could not be read", Closes: "Closed because of this:", Fix: "Fix…", Needs: "What it needs",
+		Coming: "Coming up", Machine: "This computer", ReadAt: "Read at", From: "Read from", Code: "Code:",
 		Timeline: "What happened", NothingYet: "Nothing has happened yet.", Earlier: "Earlier",
 		Sent: "What left this computer", ReadSent: "Read all of it", Stays: "What never leaves it", About: "About",
 		Good: "Good", Note: "Note", Unknown: "Not known", Bad: "Problem",
 		Actions: "Actions", Check: "Check again", Checking: "Reading this computer again …", Proof: "What was read again",
-		SignIn: "Sign in", SignOut: "Sign out", Resume: "Resume now", Hide: "Close this message",
+		SignOut: "Sign out", Switch: "Sign in as somebody else", Resume: "Resume now", Hide: "Close this message",
 		Pause: "Pause …", PauseTitle: "Pause your access", PauseFor: "How long", PauseWhy: "Every application closes until then. Your organisation sees the reason in its log.",
 		Reason: "Reason", OtherReason: "Something else", OwnReason: "In your own words", DoPause: "Pause", Cancel: "Cancel",
-		Minutes15: "15 minutes", Hour: "1 hour", Hours4: "4 hours",
 		SignInOpened: "Finish the sign-in in the new tab.", FixOpened: "The settings have been opened.", Failed: "It did not work.",
 		LinkUsed: "This link has been used", LinkOnce: "Each link to this page works once, within a minute.",
 		NoLink: "This page needs a link",
@@ -56,16 +55,15 @@ func german() words {
 	return words{
 		Language: "de", Skip: "Zum Inhalt", Asking: "Der Agent wird gefragt …", Waiting: "Diese Seite sieht von selbst wieder nach.", NeedsScript: "Diese Seite braucht JavaScript.",
 		Apps: "Anwendungen", NoApps: "Es gibt keine Anwendungen zu zeigen.", Open: "Öffnen", Copy: "Adresse kopieren", Copied: "Kopiert:",
-		Wrong: "Was nicht stimmt", Required: "Verlangt", Advised: "Rat", Unread: "Nicht lesbar", Closes: "Deswegen geschlossen:", Fix: "Einstellungen öffnen",
-		Coming: "Was bevorsteht", Machine: "Dieser Computer", ReadAt: "Gelesen um", From: "Gelesen aus", Code: "Code für Ihren Helpdesk:",
+		Wrong: "Was nicht stimmt", Required: "Nötig", Advised: "Empfohlen", Unread: "Nicht lesbar", Closes: "Deswegen geschlossen:", Fix: "Beheben…", Needs: "Was dafür nötig ist",
+		Coming: "Was bevorsteht", Machine: "Dieser Computer", ReadAt: "Gelesen um", From: "Gelesen aus", Code: "Code:",
 		Timeline: "Was geschehen ist", NothingYet: "Noch ist nichts geschehen.", Earlier: "Früher",
 		Sent: "Was diesen Computer verlassen hat", ReadSent: "Alles davon lesen", Stays: "Was ihn nie verlässt", About: "Über Postern",
 		Good: "Gut", Note: "Hinweis", Unknown: "Nicht bekannt", Bad: "Problem",
-		Actions: "Aktionen", Check: "Erneut prüfen", Checking: "Dieser Computer wird neu gelesen …", Proof: "Was neu gelesen wurde",
-		SignIn: "Anmelden", SignOut: "Abmelden", Resume: "Jetzt fortsetzen", Hide: "Meldung schließen",
+		Actions: "Aktionen", Check: "Neu prüfen", Checking: "Dieser Computer wird neu gelesen …", Proof: "Was neu gelesen wurde",
+		SignOut: "Abmelden", Switch: "Als jemand anderes anmelden", Resume: "Jetzt fortsetzen", Hide: "Meldung schließen",
 		Pause: "Pausieren …", PauseTitle: "Zugang pausieren", PauseFor: "Wie lange", PauseWhy: "Bis dahin ist jede Anwendung geschlossen. Ihre Organisation sieht den Grund in ihrem Protokoll.",
 		Reason: "Grund", OtherReason: "Etwas anderes", OwnReason: "In eigenen Worten", DoPause: "Pausieren", Cancel: "Abbrechen",
-		Minutes15: "15 Minuten", Hour: "1 Stunde", Hours4: "4 Stunden",
 		SignInOpened: "Schließen Sie die Anmeldung im neuen Tab ab.", FixOpened: "Die Einstellungen wurden geöffnet.", Failed: "Das hat nicht geklappt.",
 		LinkUsed: "Dieser Link wurde schon benutzt", LinkOnce: "Jeder Link zu dieser Seite gilt einmal, eine Minute lang.",
 		NoLink: "Diese Seite braucht einen Link",
@@ -93,8 +91,9 @@ func indexFor(language string) ([]byte, error) {
 	var b bytes.Buffer
 	err = t.Execute(&b, struct {
 		words
+		Lengths []view.PauseLength
 		Reasons []view.PauseReason
-	}{w, view.PauseReasons(w.Language)})
+	}{w, view.PauseLengths(w.Language), view.PauseReasons(w.Language)})
 	return b.Bytes(), err
 }
 

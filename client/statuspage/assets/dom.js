@@ -50,6 +50,10 @@ function unlike(used, name) {
 function remade(old, e, key, data) {
   made.set(e, { key, data });
   if (old && old.open) e.open = true;
+  for (const d of old ? old.querySelectorAll("details[open]") : []) {
+    const same = d.id && e.querySelector("#" + CSS.escape(d.id));
+    if (same) same.open = true;
+  }
   return e;
 }
 

@@ -13,15 +13,17 @@ export function draw(s, act) {
   text("headline", v.Headline);
   text("detail", v.Detail);
   text("hint", v.Hint);
-  text("waiting", v.Actions.Retry ? w.Waiting : "");
+  text("code", v.Code ? w.Code + " " + v.Code : "");
+  text("waiting", v.Actions.Retry ? w.Waiting : v.EndsNote);
   text("person", [v.Person, v.Ends].filter(Boolean).join(" · "));
   const card = { w, can: s.Can, act };
   list("actions", actions(v, s.Can), (a) => a.id, (a) => button(a, card));
   list("fault-list", v.Faults, (f) => f.Code, (f, key) => fault(f, key, card));
+  text("faults-title", v.Wrong || w.Wrong);
   show("faults", (v.Faults || []).length > 0);
   list("coming-list", v.Coming, (c) => c.Code, (c, key) => coming(c, key, card));
   show("coming", (v.Coming || []).length > 0);
-  list("app-list", briefly(v), (a) => a.ID, (a, key) => app(a, key, card));
+  list("app-list", briefly(v, s.Needs || {}), (a) => a.ID, (a, key) => app(a, key, card));
   show("app-list", (v.Apps || []).length > 0);
   show("no-apps", !(v.Apps || []).length);
   show("apps", !v.Trouble && (v.Person !== "" || (v.Apps || []).length > 0));
@@ -65,19 +67,20 @@ export function mood(word) {
 function actions(v, can) {
   const a = v.Actions, out = [];
   const worst = (v.Faults || []).find((f) => f.Required && f.Fix.Page);
-  if (a.SignIn && can.SignIn) out.push({ id: "do-sign-in", label: "SignIn", do: { do: "sign_in" } });
+  if (a.SignIn && can.SignIn) out.push({ id: "do-sign-in", text: v.SignIn, do: { do: "sign_in" } });
   if (a.Resume) out.push({ id: "do-resume", label: "Resume", do: { do: "resume" } });
   if (worst && can.Fix) out.push({ id: "do-fix", label: "Fix", do: { do: "fix", page: worst.Fix.Page } });
   if (out.length) out[0].primary = true;
   if (a.Check) out.push({ id: "do-check", label: "Check", act: "check" });
   if (a.Pause) out.push({ id: "do-pause", label: "Pause", act: "pause", dialog: true });
   if (a.SignOut) out.push({ id: "do-sign-out", label: "SignOut", do: { do: "sign_out" } });
+  if (a.Switch && can.SignIn) out.push({ id: "do-switch", label: "Switch", do: { do: "switch" } });
   return out;
 }
 
 function button(a, { w, act }) {
   const click = (e) => (a.act ? act[a.act](e.currentTarget) : act.wish(a.do));
-  return el("button", { type: "button", id: a.id, class: a.primary ? "primary" : "", "aria-haspopup": a.dialog ? "dialog" : "", click }, w[a.label]);
+  return el("button", { type: "button", id: a.id, class: a.primary ? "primary" : "", "aria-haspopup": a.dialog ? "dialog" : "", click }, a.text || w[a.label]);
 }
 
 // named gives a control an id, and a name that says what it is for: its own text
@@ -93,14 +96,17 @@ function fix(f, id, about, { w, can, act }) {
 const tag = (kind, label) => el("span", { class: "tag " + kind }, label);
 
 function fault(f, key, card) {
-  const { w } = card, kind = f.Required ? "bad" : "warn", id = "fault-" + key;
+  const { w } = card, kind = f.Required ? "bad" : f.Unknown ? "warn" : "", id = "fault-" + key;
   return el("article", { class: "card " + kind, "aria-labelledby": id },
     el("div", { class: "head" }, el("h3", { id, dir: "auto" }, f.Title), tag(kind, f.Unknown ? w.Unread : f.Required ? w.Required : w.Advised)),
     f.Check && !f.Title.includes(f.Check) ? el("p", { class: "soft", dir: "auto" }, f.Check) : null,
     (f.Why || []).length ? el("ul", {}, f.Why.map((why) => el("li", { dir: "auto" }, why))) : null,
     (f.Apps || []).length ? el("p", { dir: "auto" }, w.Closes + " " + f.Apps.join(", ")) : null,
-    fix(f.Fix, "fix-" + key, id, card), f.Code ? el("p", { class: "soft small" }, w.Code + " ", el("code", {}, f.Code)) : null);
+    fix(f.Fix, "fix-" + key, id, card), code(f.Code, w));
 }
+
+// code is what a helpdesk looks up.
+const code = (word, w) => (word ? el("p", { class: "soft small" }, w.Code + " ", el("code", {}, word)) : null);
 
 function coming(c, key, card) {
   const id = "coming-" + key;
@@ -119,7 +125,7 @@ export function webLink(address) {
 }
 
 function app(a, key, card) {
-  const { w, act } = card, kind = a.Good ? "good" : a.NotMine ? "" : a.State === "connecting" ? "warn" : "bad", id = "app-" + key;
+  const { w, act } = card, kind = a.Good ? "good" : a.NotMine || a.Paused ? "" : a.State === "connecting" ? "warn" : "bad", id = "app-" + key;
   const link = a.URL ? webLink(a.URL) : "";
   return el("article", { class: "item", "aria-labelledby": id },
     el("div", { class: "head" },
@@ -127,20 +133,33 @@ function app(a, key, card) {
       el("div", { class: "row end" },
         link ? el("a", { class: "button", href: link, target: "_blank", rel: "noopener noreferrer", ...named("link-" + key, id) }, w.Open) : null,
         a.Address ? el("button", { type: "button", ...named("copy-" + key, id), click: () => act.copy(a.Address) }, w.Copy) : null)),
-    (a.Why || []).map((why, n) => [el("p", { dir: "auto" }, why.Text), fix(why.Fix, "fix-app-" + key + "-" + n, id, card)]));
+    (a.Why || []).map((why, n) => [el("p", { dir: "auto" }, why.Text), fix(why.Fix, "fix-app-" + key + "-" + n, id, card), code(why.Code, w)]),
+    a.Needs.length ? needs(a.Needs, key, id, w) : null);
 }
 
-// briefly are the applications without what helps, where that is said above.
-function briefly(v) {
+const stands = { met: "good", not_met: "bad", unknown: "bad" };
+
+// needs are what an application asks of this computer, met or not.
+function needs(all, key, about, w) {
+  const id = "needs-" + key;
+  return el("details", { class: "needs", id },
+    el("summary", named("open-" + id, about), el("span", { class: "name" }, w.Needs)),
+    el("ul", { class: "inside" }, all.map((n) => el("li", { dir: "auto" }, n.Name + ": ", el("span", { class: "mark " + (stands[n.State] || "") }, n.Says),
+      (n.Parts || []).length ? el("ul", {}, n.Parts.map((p) => el("li", { dir: "auto" }, p.Text + ": " + p.Says))) : null))));
+}
+
+// briefly are the applications with what they need, and without what helps where
+// that is said above.
+function briefly(v, needs) {
   const told = new Set((v.Faults || []).map((f) => f.Code));
-  return (v.Apps || []).map((a) => ({ ...a, Why: (a.Why || []).map((why) => (told.has(why.Code) ? { ...why, Fix: {} } : why)) }));
+  return (v.Apps || []).map((a) => ({ ...a, Needs: needs[a.ID] || [], Why: (a.Why || []).map((why) => (why.Whole || told.has(why.Code) ? { ...why, Fix: {}, Code: "" } : why)) }));
 }
 
-const marks = { good: ["good", "Good"], bad: ["bad", "Bad"], unknown: ["warn", "Unknown"], note: ["", "Note"] };
+const marks = { good: ["good", "Good"], bad: ["bad", "Bad"], unknown: ["warn", "Unknown"], advice: ["", "Advised"], note: ["", "Note"] };
 
 function signal(s, key, card) {
   const { w } = card, all = s.Remarks || [], id = "signal-" + key;
-  const [kind, label] = marks[["bad", "unknown", "good"].find((m) => all.some((r) => r.Mark === m)) || "note"];
+  const [kind, label] = marks[["bad", "unknown", "advice", "good"].find((m) => all.some((r) => r.Mark === m)) || "note"];
   return el("details", { class: "item", id },
     el("summary", { id: "open-" + id }, el("span", { class: "name", id: "title-" + id }, s.Title), all.length ? tag(kind, w[label]) : null),
     el("div", { class: "inside" }, all.map((r, n) => {

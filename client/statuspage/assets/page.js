@@ -46,6 +46,7 @@ function ended(headline, why) {
   text("headline", said[headline]);
   text("detail", said[why]);
   text("hint", said.again);
+  text("code", "");
   text("person", "");
   text("waiting", "");
   document.title = said[headline] + " – Postern";
@@ -121,7 +122,7 @@ function dialog() {
     e.preventDefault();
     $("pause").close();
     const { for: { value: time }, reason } = e.target.elements;
-    wish({ do: "pause", for_ms: Number(time), reason: reason.value || $("pause-why").value.trim() });
+    wish({ do: "pause", length: time, reason: reason.value || $("pause-why").value.trim() });
   });
 }
 

@@ -86,3 +86,35 @@ func TestShowUntilIdle(t *testing.T) {
 		t.Error("it goes on though nobody looks")
 	}
 }
+
+// What an application needs is there to be opened, stays open while the page
+// changes, and follows what the broker says.
+func TestWhatAnApplicationNeeds(t *testing.T) {
+	t.Parallel()
+	s, tab := newStage(t, healthy(), "en", like{})
+	if n := ask[int](tab, `document.querySelectorAll("details.needs").length`); n != 1 {
+		t.Errorf("%d applications say what they need; the broker told it of one", n)
+	}
+	tab.click(`[id="open-needs-payroll"]`)
+	const needs = `document.getElementById("needs-payroll")`
+	if text := ask[string](tab, needs+`.innerText`); !strings.Contains(text, "Disk encryption: met") || !strings.Contains(text, "System disk") {
+		t.Errorf("it needs %q", text)
+	}
+	s.agent.alter(func(sc *scene) {
+		sc.status.Posture.Checks[0].Outcome, sc.status.Posture.Checks[0].Parts[0].Outcome = "fail", "fail"
+		sc.status.Apps[1].State, sc.status.Apps[1].Reasons = localapi.AppDenied, []string{codeDisk}
+	})
+	tab.until(needs + `.innerText.includes("Disk encryption: not met")`)
+	if !ask[bool](tab, needs+`.open`) {
+		t.Error("what was open has closed")
+	}
+}
+
+// Somebody else may sign in from the page, too.
+func TestSomebodyElse(t *testing.T) {
+	t.Parallel()
+	s, tab := newStage(t, healthy(), "en", like{})
+	tab.click("#do-switch")
+	s.called("sign in as somebody else")
+	tab.said("Finish the sign-in in the new tab.")
+}

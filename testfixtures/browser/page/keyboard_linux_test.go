@@ -31,7 +31,7 @@ func (t *tab) order() []string {
 func TestKeyboard(t *testing.T) {
 	t.Parallel()
 	s, tab := newStage(t, closed(), "en", like{Permissions: []string{"clipboard-read", "clipboard-write"}})
-	want := []string{"skip", "do-fix", "do-check", "do-pause", "do-sign-out", "fix-org/disk", "link-wiki", "copy-wiki",
+	want := []string{"skip", "do-fix", "do-check", "do-pause", "do-sign-out", "do-switch", "fix-org/disk", "link-wiki", "copy-wiki", "open-needs-payroll",
 		"open-signal-os_version", "open-signal-patch", "open-signal-disk", "open-signal-firewall", "open-signal-edr", "open-signal-integrity",
 		"open-signal-screen_lock", "open-signal-enrolment", "open-signal-device", "open-signal-custom"}
 	got := tab.order()

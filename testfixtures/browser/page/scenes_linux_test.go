@@ -46,11 +46,12 @@ func healthy() scene {
 			Broker: localapi.Broker{URL: "https://broker.example.com", Reachable: true},
 			Device: localapi.Device{ID: "dev-41f7", Enrolled: true, HardwareID: "h", Key: localapi.Key{Protection: "tpm", Attested: "ek-chain"}},
 			Posture: localapi.Posture{Verdict: "affirming", ObservedAt: time.Now(), Checks: []localapi.Check{
-				{Code: codeDisk, Name: "Disk encryption", Outcome: "pass", Enforced: true, Remedy: localapi.Remedy{Target: "disk-encryption"}},
+				{Code: codeDisk, Name: "Disk encryption", Outcome: "pass", Enforced: true, Remedy: localapi.Remedy{Target: "disk-encryption"},
+					Parts: []localapi.Part{{Outcome: "pass", Reads: []string{"disk.system_status"}}}},
 				{Code: codeEDR, Name: "second-edr-runs", Outcome: "pass", Enforced: true}, {Code: codeFresh, Name: "Updates", Outcome: "pass"}}},
 			Apps: []localapi.App{
 				{ID: "wiki", Name: "Wiki", State: localapi.AppOpen, URL: "http://127.0.0.1:4081/", LocalAddress: "127.0.0.1:4081", LeaseRemainingMS: 50_000},
-				{ID: "payroll", Name: "Payroll", State: localapi.AppReady, URL: "https://127.0.0.1:4082/", LocalAddress: "127.0.0.1:4082", LeaseRemainingMS: 50_000},
+				{ID: "payroll", Name: "Payroll", State: localapi.AppReady, Needs: &localapi.Needs{Checks: []string{"Disk encryption", "second-edr-runs"}}, URL: "https://127.0.0.1:4082/", LocalAddress: "127.0.0.1:4082", LeaseRemainingMS: 50_000},
 				{ID: "build", Name: "Build host (SSH)", State: localapi.AppReady, LocalAddress: "127.0.0.1:4022", LeaseRemainingMS: 50_000}},
 		}.Filled(),
 		timeline: localapi.Timeline{Events: []localapi.Happening{

@@ -29,8 +29,8 @@ func TestSpoken(t *testing.T) {
 		language, title, settings, open string
 		headings                        []string
 	}{
-		{"en", "closed:", "Open settings", "Open Wiki", []string{"2 What is wrong", "2 Applications", "3 Wiki", "3 Payroll", "2 This computer", "2 What happened", "2 What left this computer", "3 What never leaves it", "2 About"}},
-		{"de", "geschlossen:", "Einstellungen öffnen", "Öffnen Wiki", []string{"2 Was nicht stimmt", "2 Anwendungen", "3 Wiki", "3 Payroll", "2 Dieser Computer", "2 Was geschehen ist", "2 Was diesen Computer verlassen hat", "3 Was ihn nie verlässt", "2 Über Postern"}},
+		{"en", "closed:", "Fix…", "Open Wiki", []string{"2 What is wrong (2) · Recommended (1)", "2 Applications", "3 Wiki", "3 Payroll", "2 This computer", "2 What happened", "2 What left this computer", "3 What never leaves it", "2 About"}},
+		{"de", "geschlossen:", "Beheben…", "Öffnen Wiki", []string{"2 Was nicht stimmt (2) · Empfohlen (1)", "2 Anwendungen", "3 Wiki", "3 Payroll", "2 Dieser Computer", "2 Was geschehen ist", "2 Was diesen Computer verlassen hat", "3 Was ihn nie verlässt", "2 Über Postern"}},
 	} {
 		t.Run(c.language, func(t *testing.T) {
 			_, tab := newStage(t, closed(), c.language, like{Locale: c.language})
@@ -128,7 +128,7 @@ func (t *tab) dialogSpoken() {
 			}
 		}
 	}
-	if groups != 2 || choices != 7 {
+	if groups != 2 || choices != 8 {
 		t.s.Errorf("the dialog has %d groups and %d choices", groups, choices)
 	}
 }

@@ -60,8 +60,13 @@ func bare(t *testing.T, first scene, language string, l like) *stage {
 	base := view.Input{Language: language, System: "linux", Version: "1.4.0", HasPage: func(id string) bool { return id == "disk-encryption" || id == "firewall" }}
 	var err error
 	s.page, err = statuspage.Listen(statuspage.Options{Agent: client, Base: base,
-		SignIn: func(context.Context) error { return s.agent.note("sign in") },
-		Fix:    func(_ context.Context, page string) error { return s.agent.note("fix " + page) }})
+		SignIn: func(_ context.Context, somebodyElse bool) error {
+			if somebodyElse {
+				return s.agent.note("sign in as somebody else")
+			}
+			return s.agent.note("sign in")
+		},
+		Fix: func(_ context.Context, page string) error { return s.agent.note("fix " + page) }})
 	if err != nil {
 		t.Fatal(err)
 	}
