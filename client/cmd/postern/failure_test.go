@@ -43,7 +43,7 @@ func TestFailures(t *testing.T) {
 // A status of somebody else's session, or of none, has no applications to speak
 // of.
 func TestSession(t *testing.T) {
-	me := localapi.Status{State: localapi.StateCompliant, User: &localapi.User{Subject: "1"}}
+	me := localapi.Status{State: localapi.StateCompliant, User: &localapi.User{Subject: "1"}, Broker: localapi.Broker{URL: "https://b"}}
 	theirs, out := me, me
 	theirs.Foreign = true
 	out.User = nil

@@ -73,7 +73,7 @@ func patient(language string) []found {
 // draw is the table of the patient.
 func draw(language string, width int, colour, lists bool) string {
 	p := &page{words: speak(language), width: width, colour: colour, lists: lists}
-	p.findings(patient(language))
+	p.findings(patient(language), true)
 	return p.String()
 }
 
@@ -170,7 +170,7 @@ func squeezed(text string) string {
 func TestPostureTableColours(t *testing.T) {
 	for _, width := range []int{50, 100} {
 		coloured := draw("en", width, true, false)
-		if !strings.Contains(coloured, "\x1b[31m! bad\x1b[0m") && !strings.Contains(coloured, "\x1b[31mDisk encryption: ! bad\x1b[0m") {
+		if !strings.Contains(coloured, "\x1b[31m! problem\x1b[0m") && !strings.Contains(coloured, "\x1b[31mDisk encryption: ! problem\x1b[0m") {
 			t.Errorf("no colours: %q", coloured)
 		}
 		var bare strings.Builder
@@ -190,7 +190,7 @@ func TestPostureTableColours(t *testing.T) {
 // Who wants lists gets them at any width, one thing after the other.
 func TestPostureList(t *testing.T) {
 	text := draw("en", 120, false, true)
-	if strings.Contains(text, "CHECK") || !strings.Contains(text, "\nDisk encryption: ! bad\n  The system disk is not encrypted") || !strings.Contains(text, "\n  Fix: ") {
+	if strings.Contains(text, "CHECK") || !strings.Contains(text, "\nDisk encryption: ! problem\n  The system disk is not encrypted") || !strings.Contains(text, "\n  Fix: ") {
 		t.Error(text)
 	}
 }

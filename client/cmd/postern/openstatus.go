@@ -31,7 +31,9 @@ func (a *app) openStatus(ctx context.Context, only bool) error {
 	}
 	return statuspage.Show(ctx, statuspage.Options{
 		Agent: c, Base: base, Idle: pageIdle, Fix: openSetting,
-		SignIn: func(asked context.Context) error { return a.signInFor(asked, ctx, &work, c) },
+		SignIn: func(asked context.Context, somebodyElse bool) error {
+			return a.signInFor(asked, ctx, &work, login.Flow{Agent: c, Switch: somebodyElse})
+		},
 	}, func(ctx context.Context, link string) error { return a.showPage(ctx, link, only) })
 }
 
@@ -63,14 +65,15 @@ func openSetting(ctx context.Context, id string) error {
 // signInFor begins a sign-in that somebody at the status page asked for. What
 // waits for its end is part of work and ends with life; how it ended is in the
 // status, which the page shows.
-func (a *app) signInFor(ctx, life context.Context, work *sync.WaitGroup, c *localapi.Client) error {
+func (a *app) signInFor(ctx, life context.Context, work *sync.WaitGroup, f login.Flow) error {
 	opened := make(chan error, 1) // takes the first word: of the browser, or why there is none
 	work.Go(func() {
-		_, err := login.Flow{Agent: c, Show: func(_ context.Context, at login.Page) error {
+		f.Show = func(_ context.Context, at login.Page) error {
 			err := browser.Open(ctx, at.Here)
 			opened <- err
 			return err
-		}}.Run(life)
+		}
+		_, err := f.Run(life)
 		select {
 		case opened <- err:
 			return

@@ -3,12 +3,11 @@ package main
 import (
 	"context"
 	"runtime"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern-zt/postern/client/localapi"
-	"github.com/postern-zt/postern/platform/locale"
+	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/posture/catalogue"
 	"github.com/postern-zt/postern/posture/evidence"
 	"github.com/postern-zt/postern/posture/fact"
@@ -83,16 +82,30 @@ func (a *app) posture(ctx context.Context, f postureFlags) (int, error) {
 	case a.json:
 		return exitOK, a.writeJSON(r)
 	}
-	p, texts := a.page(), catalogue.For(locale.Of(a.getenv))
+	p, in := a.page(), a.postureInput(ctx, r)
 	p.lists = p.lists || f.list
 	p.readBy(r)
 	p.blank()
 	if f.all {
-		p.everyFact(r, texts)
+		p.everyFact(r, catalogue.For(in.Language))
 	} else {
-		p.brief(r, texts, time.Now())
+		p.brief(r, in)
 	}
 	return exitOK, a.print(p.String())
+}
+
+// postureInput is what the reading is judged by: the policy's own answer, where
+// this person is signed in on the computer that was read.
+func (a *app) postureInput(ctx context.Context, r reading) view.Input {
+	var s localapi.Status
+	if r.Reader == byAgent {
+		if now, err := a.status(ctx); err == nil && view.Whose(now) == view.NoTrouble {
+			s = now
+		}
+	}
+	in := a.input(s)
+	in.Reading, in.System = &r.Reading, r.hintSystem()
+	return in
 }
 
 // reading asks the agent, or reads a machine here.

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/postern-zt/postern/client/view"
 	"github.com/postern-zt/postern/posture/catalogue"
@@ -23,14 +22,15 @@ type mark struct{ sign, word, colour string }
 func (p *page) marks() map[string]mark {
 	w := p.words.Posture
 	return map[string]mark{
-		view.MarkBad: {"!", w.Bad, bad}, view.MarkUnknown: {"?", w.Unknown, doubtful}, view.MarkNote: {"-", w.Note, plainColour},
+		view.MarkBad: {"!", w.Bad, bad}, view.MarkUnknown: {"?", w.Unknown, doubtful},
+		view.MarkAdvice: {"-", w.Advice, plainColour}, view.MarkNote: {"-", w.Note, plainColour},
 		view.MarkGood: {"+", w.Good, good}, markRead: {"-", w.Read, plainColour},
 	}
 }
 
 // order is that of the rows: what has to be done first.
 func order(mark string) int {
-	return slices.Index([]string{view.MarkBad, view.MarkUnknown, view.MarkNote, view.MarkGood, markRead}, mark)
+	return slices.Index([]string{view.MarkBad, view.MarkUnknown, view.MarkAdvice, view.MarkNote, view.MarkGood, markRead}, mark)
 }
 
 // found is one row of the table: what was found of a signal.
@@ -40,21 +40,26 @@ type found struct {
 }
 
 // brief is a table of what was found, what is wrong first, with how to fix it.
-func (p *page) brief(r reading, texts catalogue.Texts, now time.Time) {
+func (p *page) brief(r reading, in view.Input) {
 	var all []found
+	texts, judged := catalogue.For(in.Language), view.Judged(in)
 	for _, s := range r.Report.Signals {
-		for _, remark := range p.remarks(s, r.hintSystem(), texts, now) {
+		for _, remark := range p.remarks(s, judged(s), in) {
 			all = append(all, found{texts.Title(s.Name), remark})
 		}
 	}
-	p.findings(all)
+	p.findings(all, len(in.Status.Posture.Checks) > 0)
 }
 
-// findings are the table of what was found.
-func (p *page) findings(all []found) {
+// findings are the table of what was found, of which it is known what the policy
+// asks for, or is not.
+func (p *page) findings(all []found, judged bool) {
 	w := p.words.Posture
 	slices.SortStableFunc(all, func(x, y found) int { return cmp.Compare(order(x.Mark), order(y.Mark)) })
 	p.counts(all)
+	if !judged && slices.ContainsFunc(all, func(f found) bool { return f.Mark == view.MarkAdvice }) {
+		p.say(0, w.NotJudged)
+	}
 	p.blank()
 	g := grid{lead: 2, apart: true, columns: []column{
 		{head: w.Check, folds: byWords}, {head: w.State}, {head: w.Found, folds: byWords}, {head: w.Fix, label: w.LabelFix, folds: byWords}}}
@@ -72,7 +77,7 @@ func (p *page) counts(all []found) {
 	for _, f := range all {
 		n[f.Mark]++
 	}
-	if n[view.MarkBad]+n[view.MarkUnknown] == 0 {
+	if n[view.MarkBad]+n[view.MarkUnknown]+n[view.MarkAdvice] == 0 {
 		p.title(good, w.AllWell)
 		return
 	}
@@ -80,13 +85,12 @@ func (p *page) counts(all []found) {
 	if n[view.MarkBad] == 0 {
 		colour = doubtful
 	}
-	p.title(colour, fill(w.Counts, "bad", strconv.Itoa(n[view.MarkBad]), "unknown", strconv.Itoa(n[view.MarkUnknown])))
+	p.title(colour, fill(w.Counts, "bad", strconv.Itoa(n[view.MarkBad]), "advice", strconv.Itoa(n[view.MarkAdvice]), "unknown", strconv.Itoa(n[view.MarkUnknown])))
 }
 
 // remarks are what is to be said of a signal; each has one at least.
-func (p *page) remarks(s fact.Signal, system string, texts catalogue.Texts, now time.Time) []view.Remark {
-	out := view.Remarks(s, system, texts)
-	if text := p.summary(s, now); text != "" {
+func (p *page) remarks(s fact.Signal, out []view.Remark, in view.Input) []view.Remark {
+	if text := p.summary(s, in); text != "" {
 		return append(out, view.Remark{Mark: markRead, Text: text})
 	}
 	if len(out) > 0 {
@@ -99,7 +103,7 @@ func (p *page) remarks(s fact.Signal, system string, texts catalogue.Texts, now 
 		rest.Text = w.NotAsked
 	case !s.State.Usable():
 		rest.Mark = view.MarkUnknown
-		if e, ok := texts.Lookup(string(s.Reason)); ok {
+		if e, ok := catalogue.For(in.Language).Lookup(string(s.Reason)); ok {
 			rest.Text = e.Sentence // what helps against a reason is not about every signal
 		}
 	}
@@ -116,26 +120,18 @@ func summaries(signal string) []string {
 }
 
 // summary tells a signal in one line, "" if nothing of that is known.
-func (p *page) summary(s fact.Signal, now time.Time) string {
+func (p *page) summary(s fact.Signal, in view.Input) string {
 	var parts []string
 	for _, field := range summaries(s.Name) {
 		f, ok := s.Find("", field)
 		if !ok || s.StateOf(f) != fact.Observed {
 			continue
 		}
-		text := f.Value.String()
+		text := view.Value(fact.Address(s.Name, "", field), f.Value, in)
 		if field == "last_update_at" {
-			text = p.lastUpdate(text, now)
+			text = fill(p.words.Posture.LastUpdate, "when", text)
 		}
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, " ")
-}
-
-// lastUpdate says when updates were last installed, in the zone of now.
-func (p *page) lastUpdate(at string, now time.Time) string {
-	if t, err := time.Parse(time.RFC3339, at); err == nil {
-		at = t.In(now.Location()).Format("2006-01-02 15:04")
-	}
-	return fill(p.words.Posture.LastUpdate, "when", at)
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/postern-zt/postern/client/localapi"
 	"github.com/postern-zt/postern/client/view"
-	"github.com/postern-zt/postern/posture/catalogue"
 	"github.com/postern-zt/postern/posture/fact"
 )
 
@@ -29,22 +28,37 @@ func ill() fact.Report {
 	}}
 }
 
+// asking is a status of an organisation that asks for what ill has not.
+func asking(s localapi.Status) localapi.Status {
+	s.Posture.Checks = []localapi.Check{{Code: "org/disk", Name: "disk", Outcome: "fail", Enforced: true,
+		Parts: []localapi.Part{{Outcome: "fail", Reads: []string{"disk.system_protected"}}}}}
+	return s
+}
+
 // Each signal is in the table, the faults first; times are the person's.
 func TestBrief(t *testing.T) {
 	zone := time.FixedZone("east", 2*60*60)
 	p := &page{words: speak("en"), width: 400}
-	p.brief(reading{Reading: localapi.Reading{Report: ill()}, system: "linux"}, catalogue.For("en"), time.Date(2026, 11, 22, 9, 0, 0, 0, zone))
+	r := reading{Reading: localapi.Reading{Report: ill()}, system: "linux"}
+	in := view.Input{Now: time.Date(2026, 11, 20, 9, 0, 0, 0, zone), System: "linux", Reading: &r.Reading}
+	in.Status = asking(localapi.Status{State: localapi.StateLimited, User: &localapi.User{Name: "Kim"}})
+	p.brief(r, in)
 	got := p.String()
 	from := 0
 	for _, want := range []string{
-		"Bad: 1 · unknown: 2\n", "Disk encryption ", "! bad", "Screen lock ", "? unknown", "Device ", "? unknown", "Firewall ", "+ good",
-		"Operating system ", "- read", "debian 12", "Updates ", "Last update: 2026-11-19 08:30", "Asked for by your organisation ", "asks for nothing else",
+		"Problems: 1 · recommended: 0 · not known: 2\n", "Disk encryption ", "! problem", "Screen lock ", "? not known", "Device ", "? not known", "Firewall ", "+ good",
+		"Operating system ", "- read", "Debian 12", "Updates ", "Last update: yesterday 08:30", "Asked for by your organisation ", "asks for nothing else",
 	} {
 		i := strings.Index(got[from:], want)
 		if i < 0 {
 			t.Fatalf("no %q in its place:\n%s", want, got)
 		}
 		from += i
+	}
+	p = &page{words: speak("en"), width: 400}
+	in.Status = localapi.Status{}
+	if p.brief(r, in); !strings.Contains(p.String(), "recommended: 1") || !strings.Contains(p.String(), "is not known here") || strings.Contains(p.String(), "problem") {
+		t.Errorf("nobody knows what is asked for:\n%s", p.String())
 	}
 	if n := strings.Count(got, "Device "); n != 1 {
 		t.Errorf("the device is told %d times:\n%s", n, got)
@@ -54,9 +68,9 @@ func TestBrief(t *testing.T) {
 // Nothing wrong is said in so many words; only not known is no fault.
 func TestCounts(t *testing.T) {
 	for want, all := range map[string][]found{
-		"Nothing is wrong with what was read.\n": {{"a", view.Remark{Mark: view.MarkGood}}, {"b", view.Remark{Mark: view.MarkNote}}},
-		"\x1b[33mBad: 0 · unknown: 1\x1b[0m\n":   {{"a", view.Remark{Mark: view.MarkUnknown}}},
-		"\x1b[31mBad: 1 · unknown: 1\x1b[0m\n":   {{"a", view.Remark{Mark: view.MarkUnknown}}, {"b", view.Remark{Mark: view.MarkBad}}},
+		"Nothing is wrong with what was read.\n":                       {{"a", view.Remark{Mark: view.MarkGood}}, {"b", view.Remark{Mark: view.MarkNote}}},
+		"\x1b[33mProblems: 0 · recommended: 0 · not known: 1\x1b[0m\n": {{"a", view.Remark{Mark: view.MarkUnknown}}},
+		"\x1b[31mProblems: 1 · recommended: 0 · not known: 1\x1b[0m\n": {{"a", view.Remark{Mark: view.MarkUnknown}}, {"b", view.Remark{Mark: view.MarkBad}}},
 	} {
 		p := &page{words: speak("en"), colour: strings.HasPrefix(want, "\x1b")}
 		p.counts(all)

@@ -17,8 +17,7 @@ import (
 const flagFor = "for"
 
 func (a *app) pauseCommand() *cobra.Command {
-	var length time.Duration
-	var reason string
+	var length, reason string
 	c := &cobra.Command{
 		Use: "pause", Short: "close every application for a while, at your own wish",
 		Long:       "Closes every application at once, for the time that you say, at most 24 hours. You stay signed in. Your organisation's log keeps that you did so and why: without --reason you are asked for it. End it before its time with: postern resume",
@@ -26,7 +25,8 @@ func (a *app) pauseCommand() *cobra.Command {
 		SuggestFor: []string{"stop", "disconnect", "disable", "close", "down"},
 		Args:       a.noArgs,
 		RunE: a.run(func(ctx context.Context, _ []string) (int, error) {
-			if length <= 0 || length > localapi.MaxPauseMS*time.Millisecond {
+			lasts, ok := pauseOf(length, time.Now())
+			if !ok {
 				return 0, a.usage("postern pause", a.said().Usage.PauseLength)
 			}
 			why, err := a.reason(ctx, reason)
@@ -34,13 +34,23 @@ func (a *app) pauseCommand() *cobra.Command {
 				return 0, err
 			}
 			return a.act(ctx, func(ctx context.Context, c *localapi.Client) (localapi.Status, error) {
-				return c.Pause(ctx, localapi.PauseRequest{Reason: why, ForMS: length.Milliseconds()})
+				return c.Pause(ctx, localapi.PauseRequest{Reason: why, ForMS: lasts.Milliseconds()})
 			})
 		}),
 	}
-	c.Flags().DurationVar(&length, flagFor, time.Hour, "how `long`: 30m, 2h")
+	c.Flags().StringVar(&length, flagFor, view.PauseHour, "how `long`: 15m, 1h, 4h, tomorrow")
 	c.Flags().StringVar(&reason, "reason", "", "`why`, for your organisation's log")
 	return c
+}
+
+// pauseOf is a length of a pause: one of those that menu and page offer, or any
+// other time.
+func pauseOf(length string, now time.Time) (time.Duration, bool) {
+	if lasts, ok := view.PauseFor(length, now); ok {
+		return lasts, true
+	}
+	lasts, err := time.ParseDuration(length)
+	return lasts, err == nil && lasts > 0 && lasts <= localapi.MaxPauseMS*time.Millisecond
 }
 
 // reason asks the person why, if the flag does not say it.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -54,6 +55,10 @@ func (a *app) session(s localapi.Status) error {
 	switch {
 	case s.Foreign:
 		return a.known(localapi.CodeNotOwner, exitError)
+	case s.User == nil && s.Broker.URL == "" && slices.Contains(s.Reasons, localapi.CodeSettings):
+		return a.known(localapi.CodeSettings, exitError)
+	case s.User == nil && s.Broker.URL == "":
+		return a.known(localapi.CodeNoBroker, exitError)
 	case s.User == nil || s.State == localapi.StateSignedOut:
 		return a.known(localapi.CodeSignedOut, exitSignedOut)
 	}

@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-zt/postern/client/localapi"
-	"github.com/postern-zt/postern/client/state"
 	"github.com/postern-zt/postern/client/view"
 )
 
@@ -70,6 +69,9 @@ func (a *app) appsCommand() *cobra.Command {
 			p, v := a.page(), view.New(a.input(s))
 			if len(v.Apps) == 0 {
 				p.head(v)
+				if v.Trouble == view.NoTrouble && v.Person != "" {
+					p.say(0, v.NoApps)
+				}
 				return exitOf(s), a.print(p.String())
 			}
 			p.apps(v, leases(s), func(view.Reason) bool { return true })
@@ -109,7 +111,7 @@ func (p *page) status(v view.View) {
 		h.Hint = ""
 	}
 	p.head(h)
-	told[v.Code], told[state.CausePaused] = true, v.Pause != nil
+	told[v.Code] = true
 	for _, f := range v.Faults {
 		p.blank()
 		p.fault(v, f)
@@ -118,7 +120,7 @@ func (p *page) status(v view.View) {
 		return
 	}
 	p.blank()
-	p.apps(v, nil, func(r view.Reason) bool { return !told[r.Code] })
+	p.apps(v, nil, func(r view.Reason) bool { return !told[r.Code] && !r.Whole })
 	p.past(v)
 	p.rows(v.Notes)
 	p.rows(v.About)
@@ -140,7 +142,7 @@ func (p *page) past(v view.View) {
 // head is the headline with what goes with it.
 func (p *page) head(v view.View) {
 	p.title(moodColours[v.Mood], coded(v.Headline, v.Code))
-	for _, text := range []string{v.Detail, v.Hint, v.Ends} {
+	for _, text := range []string{v.Detail, v.Hint, v.Ends, v.EndsNote} {
 		if text != "" {
 			p.say(0, text)
 		}
@@ -148,7 +150,7 @@ func (p *page) head(v view.View) {
 	switch {
 	case v.Actions.Resume:
 		p.say(0, p.words.Status.Resume)
-	case v.Mood == view.MoodSignedOut && v.Actions.SignIn:
+	case v.Actions.SignIn && (v.Mood == view.MoodSignedOut || v.Ends != ""):
 		p.say(0, p.words.Status.SignIn)
 	}
 }
@@ -190,7 +192,7 @@ func (p *page) fix(v view.View, indent int, f view.Fix) {
 // that is to be told.
 func (p *page) apps(v view.View, leases map[string]string, tell func(view.Reason) bool) {
 	if len(v.Apps) == 0 {
-		p.say(0, p.words.Status.NoApps)
+		p.say(0, v.NoApps)
 		return
 	}
 	rows := make([][]cell, len(v.Apps))
@@ -214,7 +216,7 @@ func appColour(x view.App) string {
 	switch {
 	case x.Good:
 		return good
-	case x.State == localapi.AppDenied && !x.NotMine:
+	case x.State == localapi.AppDenied && !x.NotMine && !x.Paused:
 		return bad
 	}
 	return doubtful

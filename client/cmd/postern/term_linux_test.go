@@ -110,7 +110,7 @@ func TestWatchOnTerminal(t *testing.T) {
 	go func() { code <- a.main(ctx, []string{"--socket", socket, "status", "--watch"}) }()
 	at := s.await(t, 0, enterScreen+homeCursor)
 	at = s.await(t, at, "Wiki")
-	at = s.await(t, at, "ready")
+	at = s.await(t, at, "open")
 	agent.become(statusWith("Wiki", localapi.AppOpen))
 	at = s.await(t, at, homeCursor)
 	at = s.await(t, at, "open")
@@ -139,7 +139,7 @@ func TestWatchOnDumbTerminal(t *testing.T) {
 	code := make(chan int, 1)
 	a := s.at(map[string]string{"TERM": "dumb"})
 	go func() { code <- a.main(ctx, []string{"--socket", socket, "status", "--watch"}) }()
-	s.await(t, 0, "Wiki: ready")
+	s.await(t, 0, "Wiki: open")
 	stop()
 	if c := <-code; c != exitOK || strings.Contains(s.text(), "\x1b") {
 		t.Errorf("exit code %d, %q", c, s.text())
@@ -258,13 +258,13 @@ func TestAlone(t *testing.T) {
 // A terminal that can do nothing but lines, as those of editors and of some
 // screen readers, gets lists.
 func TestPostureOnDumbTerminal(t *testing.T) {
-	agent, socket := play(t, statusWith("Wiki", localapi.AppReady))
+	agent, socket := play(t, asking(statusWith("Wiki", localapi.AppReady)))
 	agent.Report = ill()
 	s := newScreen(t, 100, 50)
 	if code := s.at(map[string]string{"TERM": "dumb"}).main(t.Context(), []string{"--socket", socket, "posture"}); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	s.await(t, 0, "Disk encryption: ! bad\r\n")
+	s.await(t, 0, "Disk encryption: ! problem\r\n")
 	if strings.Contains(s.text(), "CHECK") || strings.Contains(s.text(), "\x1b") {
 		t.Error(s.text())
 	}
@@ -272,13 +272,13 @@ func TestPostureOnDumbTerminal(t *testing.T) {
 
 // On a terminal the table has colours and is as wide as the terminal at most.
 func TestPostureOnTerminal(t *testing.T) {
-	agent, socket := play(t, statusWith("Wiki", localapi.AppReady))
+	agent, socket := play(t, asking(statusWith("Wiki", localapi.AppReady)))
 	agent.Report = ill()
 	s := newScreen(t, 84, 50)
 	if code := s.at(map[string]string{"TERM": "xterm"}).main(t.Context(), []string{"--socket", socket, "posture"}); code != exitOK {
 		t.Errorf("exit code %d", code)
 	}
-	s.await(t, 0, "\x1b[31m! bad\x1b[0m")
+	s.await(t, 0, "\x1b[31m! problem\x1b[0m")
 }
 
 // A person who ends a pause is told what came of it, not what is not yet known.

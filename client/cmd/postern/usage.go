@@ -42,8 +42,6 @@ func (a *app) flagError(c *cobra.Command, err error) error {
 		return f
 	case errors.As(err, &empty):
 		return a.usage(c.CommandPath(), fill(w.NeedsValue, "flag", dashed(empty.GetSpecifiedName())))
-	case errors.As(err, &value) && value.GetFlag().Name == flagFor:
-		return a.usage(c.CommandPath(), w.PauseLength)
 	case errors.As(err, &value):
 		return a.usage(c.CommandPath(), fill(w.BadValue, "flag", "--"+value.GetFlag().Name, "value", value.GetValue()))
 	}

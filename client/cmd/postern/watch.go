@@ -93,7 +93,7 @@ func (a *app) follow(ctx context.Context, c *localapi.Client, to chan<- sight) {
 // same one is not asked again at once.
 func (a *app) next(ctx context.Context, c *localapi.Client, s localapi.Status) (localapi.Status, error) {
 	began := time.Now()
-	now, err := c.WaitStatus(ctx, s.Revision, localapi.MaxWaitMS*time.Millisecond)
+	now, err := c.NextStatus(ctx, s)
 	if err == nil && now.Revision == s.Revision && time.Since(began) < time.Second {
 		pause(ctx, time.Second)
 	}

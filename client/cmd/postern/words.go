@@ -37,7 +37,6 @@ type statusWords struct {
 	Keeps      string
 	LastClosed string
 	Coming     string
-	NoApps     string
 	Back       string
 	Stays      string
 	Reading    string
@@ -66,9 +65,11 @@ type postureWords struct {
 	Good             string
 	Note             string
 	Unknown          string
+	Advice           string
 	Bad              string
 	Read             string
-	Counts           string // {bad}, {unknown}
+	Counts           string // {bad}, {advice}, {unknown}
+	NotJudged        string
 	AllWell          string
 	LastUpdate       string // {when}
 	NothingMore      string

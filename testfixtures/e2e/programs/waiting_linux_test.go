@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
-	"github.com/postern-zt/postern/client/waiting"
 	"github.com/postern-zt/postern/testfixtures/lab"
 )
 
@@ -111,7 +110,7 @@ func TestFirstStart(t *testing.T) {
 
 	wrong := strings.Replace(string(text), "https://", "http://", 1)
 	r.must(os.WriteFile(file, []byte(wrong), 0o600))
-	s = w.until(r, "word of the mistake", func(s localapi.Status) bool { return slices.Equal(s.Reasons, []string{waiting.CodeSettings}) })
+	s = w.until(r, "word of the mistake", func(s localapi.Status) bool { return slices.Equal(s.Reasons, []string{localapi.CodeSettings}) })
 	const mistake = ":1: broker: a broker is reached by https only"
 	if !strings.Contains(s.Message, file+mistake) {
 		t.Errorf("the mistake is told as %q", s.Message)
