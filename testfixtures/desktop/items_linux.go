@@ -54,6 +54,12 @@ func (d *Desktop) Items() ([]*Item, error) {
 	return items, nil
 }
 
+// ItemAt is the tray icon of a program by its name on the bus, whether or not
+// anybody lists it.
+func (d *Desktop) ItemAt(service string) *Item {
+	return &Item{Service: service, Path: "/StatusNotifierItem", d: d}
+}
+
 // WaitForItem waits until exactly one tray icon is there, and gives it.
 func (d *Desktop) WaitForItem() (*Item, error) {
 	var items []*Item

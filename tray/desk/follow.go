@@ -2,7 +2,6 @@ package desk
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
@@ -17,13 +16,6 @@ const (
 	soon    = 250 * time.Millisecond
 	late    = 2 * time.Second
 	notMine = 5 * time.Second
-	// steady is how long an agent is taken at its last word while something is
-	// open; the shortest lease makes it shorter, down to the least.
-	steady, steadyLeast = 20 * time.Second, time.Second
-	// overdue is by how much an answer may be later than agreed before the agent
-	// counts as one that does not answer, and no later than the shortest lease
-	// ends, but for the least.
-	overdue, overdueLeast = 5 * time.Second, 2 * time.Second
 )
 
 // follow asks the agent for its status, again whenever that changes, and looks
@@ -34,7 +26,7 @@ func (d *Desk) follow(ctx context.Context) {
 	var at pace
 	missed, known := time.Duration(0), false
 	for ctx.Err() == nil {
-		wait, more := trust(last)
+		wait, more := last.Trust()
 		if !known {
 			wait = 0
 		}
@@ -63,32 +55,15 @@ func (d *Desk) follow(ctx context.Context) {
 	}
 }
 
-// trust is how long to wait for an answer after this status, and by how much it
-// may be late.
-func trust(st localapi.Status) (wait, more time.Duration) {
-	var left time.Duration // of the shortest lease
-	for _, a := range st.Apps {
-		if l := time.Duration(min(a.LeaseRemainingMS, localapi.MaxPauseMS)) * time.Millisecond; l > 0 && (left == 0 || l < left) {
-			left = l
-		}
-	}
-	if left == 0 {
-		return localapi.MaxWaitMS * time.Millisecond, overdue
-	}
-	more = max(min(overdue, left/2), overdueLeast)
-	return max(min(steady, left-more), steadyLeast), more
-}
-
 // patience is how long to wait after the attempt that failed.
 func (d *Desk) patience(before time.Duration, err error) time.Duration {
-	if errors.Is(err, context.DeadlineExceeded) {
+	switch trouble, _, _ := view.TroubleOf(err); trouble {
+	case view.NotAnswering:
 		return soon // it was the question that waited
+	case view.NotRunning:
+		return min(max(2*before, soon), late)
 	}
-	trouble, _, _ := view.TroubleOf(err)
-	if trouble != view.NotRunning {
-		return notMine
-	}
-	return min(max(2*before, soon), late)
+	return notMine
 }
 
 // pause waits, or until somebody asks to look now.
@@ -120,6 +95,9 @@ func (d *Desk) seen(ctx context.Context, st localapi.Status, err error) func(*de
 	return func(s *desktop) {
 		s.in.Trouble, s.in.Code, s.in.Message = view.Whose(st), "", ""
 		s.in.Status = st
+		if st.Managed != (localapi.Managed{}) {
+			s.in.LastManaged = st.Managed
+		}
 		s.in.Reading, s.in.Timeline, s.sent = known(reading, readErr), known(happened, timeErr), known(sent, sentErr)
 	}
 }

@@ -20,29 +20,6 @@ func leased(left ...time.Duration) localapi.Status {
 	return st
 }
 
-func TestTrust(t *testing.T) {
-	const s = time.Second
-	for _, tc := range []struct {
-		left       []time.Duration
-		wait, more time.Duration
-	}{
-		{nil, 60 * s, 5 * s},
-		{[]time.Duration{0}, 60 * s, 5 * s},
-		{[]time.Duration{60 * s}, 20 * s, 5 * s},
-		{[]time.Duration{30 * s}, 20 * s, 5 * s},
-		{[]time.Duration{22 * s}, 17 * s, 5 * s},
-		{[]time.Duration{60 * s, 8 * s, 0}, 4 * s, 4 * s},
-		{[]time.Duration{8 * s, 60 * s}, 4 * s, 4 * s},
-		{[]time.Duration{time.Hour}, 20 * s, 5 * s},
-		{[]time.Duration{s}, s, 2 * s},
-		{[]time.Duration{-s}, 60 * s, 5 * s},
-	} {
-		if wait, more := trust(leased(tc.left...)); wait != tc.wait || more != tc.more {
-			t.Errorf("%v: %v and %v", tc.left, wait, more)
-		}
-	}
-}
-
 // stopped is an agent whose process can be stopped: questions then wait, and
 // are answered when it goes on.
 type stopped struct {
@@ -82,7 +59,7 @@ func TestFrozenAgent(t *testing.T) {
 			l.agent.mu.Lock()
 			twin.gate = gate
 			l.agent.mu.Unlock()
-			wait, more := trust(leased(left))
+			wait, more := leased(left).Trust()
 			time.Sleep(wait + more + time.Millisecond)
 			synctest.Wait()
 			if m := l.last(); m.Icon != menu.IconOffline {

@@ -466,6 +466,7 @@ func TestAppKitRefusesEmpty(t *testing.T) {
 	}
 	inRun(t, Options{}, sample(), nil, func(r *running) {
 		r.wait()
+		r.settle()
 		before := r.m.menuText()
 		for _, empty := range []view.Menu{{}, {Items: []view.Item{{Separator: true}}}} {
 			if err := r.b.Show(empty); !errors.Is(err, ErrEmptyMenu) {

@@ -4,6 +4,7 @@ package shell
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -25,7 +26,14 @@ const (
 	menuFace = "com.canonical.dbusmenu"
 )
 
-func picture(i Image) []byte { return i.PNG }
+// picture is for systray, which takes one: hosts see it for a moment at the
+// start, until what is ours is there.
+func picture(i Image) []byte {
+	if len(i.PNG) == 0 {
+		return nil
+	}
+	return i.PNG[len(i.PNG)-1]
+}
 
 func setIcon(icon []byte) { systray.SetIcon(icon) }
 
@@ -52,28 +60,23 @@ func (b *fyneBackend) run(ctx context.Context, d *drawer) error {
 		return fmt.Errorf("connect to the session bus: %w", err)
 	}
 	// All of this before start: what is set while systray goes on the bus may be
-	// kept and never sent. The title becomes the item's identifier as well. The
-	// menu is for a host that asks before ours is there, a moment later.
+	// kept and never sent. The title becomes the item's identifier as well. Face
+	// and menu are for a host that asks before ours are there, a moment later.
 	systray.SetTitle(b.o.Name)
 	first, _ := b.wanted.take()
 	d.draw(first)
-	start, end := systray.RunWithExternalLoop(nil, nil)
-	start()
+	item, news := newBusItem(b.o, first)
 	menu := newBusMenu(d.pick)
 	menu.set(first.Items) // before anybody can ask
-	if err := onBus(ctx, conn, menu); err != nil {
+	start, end := systray.RunWithExternalLoop(nil, nil)
+	start()
+	if err := onBus(ctx, conn, item, menu); err != nil {
 		_ = conn.Close() // systray's end would panic over a start that failed
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case conn.Context().Err() != nil:
-			return ErrSessionBusGone
-		}
-		return err
+		return endOf(ctx, conn, err)
 	}
 	defer end()
-	if err := announce(conn, menu, first); err != nil {
-		return err
+	if err := errors.Join(tellItem(conn, news), announce(conn, menu, first)); err != nil {
+		return endOf(ctx, conn, err)
 	}
 
 	watching, stop := context.WithCancel(ctx)
@@ -89,9 +92,8 @@ func (b *fyneBackend) run(ctx context.Context, d *drawer) error {
 			return ErrSessionBusGone
 		case <-b.wake:
 			if m, fresh := b.wanted.take(); fresh {
-				d.drawFace(m)
-				if err := announce(conn, menu, m); err != nil {
-					b.o.Log.Warn("announce the tray menu", "error", err)
+				if err := errors.Join(tellItem(conn, item.set(m)), announce(conn, menu, m)); err != nil {
+					b.o.Log.Warn("draw the tray", "error", err)
 				}
 				d.drew()
 			}
@@ -99,16 +101,30 @@ func (b *fyneBackend) run(ctx context.Context, d *drawer) error {
 	}
 }
 
-// onBus puts our menu in the place of systray's, and asks for what systray should
-// have put on the bus, for it only logs when it could not.
-func onBus(ctx context.Context, conn *dbus.Conn, menu *busMenu) error {
+// endOf is what Run ends with after an error: none when it was to end, and one of
+// its own for a bus that has gone.
+func endOf(ctx context.Context, conn *dbus.Conn, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case conn.Context().Err() != nil, errors.Is(err, dbus.ErrClosed):
+		return ErrSessionBusGone
+	}
+	return err
+}
+
+// onBus puts our properties and our menu in the place of systray's, and asks for
+// what systray should have put on the bus, for it only logs when it could not.
+func onBus(ctx context.Context, conn *dbus.Conn, item *busItem, menu *busMenu) error {
+	if err := conn.ExportMethodTable(item.methods(), itemPath, propertiesFace); err != nil {
+		return fmt.Errorf("put the tray icon on the session bus: %w", err)
+	}
 	if err := conn.ExportMethodTable(menu.methods(), menuPath, menuFace); err != nil {
 		return fmt.Errorf("put the tray menu on the session bus: %w", err)
 	}
-	for path, prop := range map[dbus.ObjectPath]string{itemPath: itemFace + ".Id", menuPath: menuFace + ".Version"} {
-		if _, err := property(ctx, conn, conn.Names()[0], path, prop); err != nil {
-			return fmt.Errorf("put the tray item on the session bus: %w", err)
-		}
+	// The last thing that systray puts there.
+	if _, err := property(ctx, conn, conn.Names()[0], menuPath, menuFace+".Version"); err != nil {
+		return fmt.Errorf("put the tray item on the session bus: %w", err)
 	}
 	return nil
 }

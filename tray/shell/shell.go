@@ -5,8 +5,8 @@
 //
 //   - macOS without cgo: AppKit, called through purego (appkit*.go);
 //   - Linux, Windows, and macOS built with cgo: fyne.io/systray (fyne*.go). On
-//     Linux the menu behind systray's item is our own (menu_unix.go), so that it
-//     changes in one step.
+//     Linux the menu behind systray's item and what the item says of itself are
+//     our own (menu_unix.go, item_unix.go), so that each changes in one step.
 //
 // # What was run where
 //
@@ -48,9 +48,9 @@ var (
 
 // Image is one icon in the forms that systems ask for.
 type Image struct {
-	PNG      []byte // Linux: colour, on a transparent ground
-	ICO      []byte // Windows
-	Template []byte // macOS: a PNG of black and alpha, 36 pixels for 18 points
+	PNG      [][]byte // Linux: colour, on a transparent ground, one of each size, from the smallest
+	ICO      []byte   // Windows
+	Template []byte   // macOS: a PNG of black and alpha, 36 pixels for 18 points
 }
 
 // Options are what a Backend is made from.

@@ -19,8 +19,9 @@ var vocabulary = []string{"", "signed_out", "starting", "offline", "compliant", 
 	"http://127.0.0.1:1/", "127.0.0.1:1", "javascript:alert(1)", "wiki", "payroll", "{n}{app}", "%s", "a\nb\tc", "\x1b[31m", "\u202egnp.exe", "\xff", strings.Repeat("long ", 200), "&_…"}
 
 // randomly fills a value with what the vocabulary has; lists are now and then
-// much too long.
-func randomly(r *rand.Rand, v reflect.Value) {
+// much too long, but with the lists in them they have no more than so many
+// entries or so.
+func randomly(r *rand.Rand, v reflect.Value, most int) {
 	switch v.Interface().(type) {
 	case time.Time:
 		v.Set(reflect.ValueOf(noon().Add(time.Duration(r.IntN(2000)-1000) * time.Hour / 10)))
@@ -38,17 +39,17 @@ func randomly(r *rand.Rand, v reflect.Value) {
 	case reflect.Pointer:
 		if r.IntN(4) > 0 {
 			v.Set(reflect.New(v.Type().Elem()))
-			randomly(r, v.Elem())
+			randomly(r, v.Elem(), most)
 		}
 	case reflect.Slice:
-		n := []int{0, 1, 2, 3, 20, 300}[r.IntN(6)]
+		n := min([]int{0, 1, 2, 3, 20, 300}[r.IntN(6)], most)
 		v.Set(reflect.MakeSlice(v.Type(), n, n))
 		for i := range n {
-			randomly(r, v.Index(i))
+			randomly(r, v.Index(i), max(most/n, 2))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			randomly(r, v.Field(i))
+			randomly(r, v.Field(i), most)
 		}
 	}
 }
@@ -57,7 +58,7 @@ func randomly(r *rand.Rand, v reflect.Value) {
 func anyMenu(seed uint64) Menu {
 	r := rand.New(rand.NewPCG(seed, 1))
 	in := input([]string{"en", "de", "xx"}[r.IntN(3)])
-	randomly(r, reflect.ValueOf(&in.Status).Elem())
+	randomly(r, reflect.ValueOf(&in.Status).Elem(), 300)
 	if r.IntN(2) == 0 {
 		in.Reading = clearDisk()
 	}
@@ -67,7 +68,7 @@ func anyMenu(seed uint64) Menu {
 	}
 	in.SigningIn = r.IntN(4) == 0
 	var checked localapi.Checked
-	randomly(r, reflect.ValueOf(&checked.Signals).Elem())
+	randomly(r, reflect.ValueOf(&checked.Signals).Elem(), 300)
 	proof, sent := view.Reread(checked, in), view.Sent(localapi.Sent{At: noon(), To: vocabulary[r.IntN(len(vocabulary))]}, in)
 	return New(view.New(in), Options{Clipboard: r.IntN(2) == 0, Checking: r.IntN(4) == 0, Proof: &proof, Sent: &sent})
 }

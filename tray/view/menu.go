@@ -68,6 +68,8 @@ const (
 	SectionTop      = ""
 	SectionFaults   = "faults"
 	SectionApps     = "apps"
+	SectionComing   = "coming"
+	SectionMachine  = "machine"
 	SectionSent     = "sent"
 	SectionTimeline = "timeline"
 	SectionAbout    = "about"

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/postern-zt/postern/client/view"
+	"github.com/postern-zt/postern/platform/cells"
 )
 
 var update = flag.Bool("update", false, "write the golden menus anew")
@@ -104,13 +105,13 @@ func faultsOf(m Menu) []string {
 		bad("it is empty")
 	}
 	ids, n := map[string]bool{}, 0
-	text := func(id, s string) {
-		if strings.TrimSpace(s) == "" || utf8.RuneCountInString(s) > 120 || !utf8.ValidString(s) ||
+	text := func(id, s string, columns int) {
+		if strings.TrimSpace(s) == "" || cells.Width(s) > columns || !utf8.ValidString(s) ||
 			strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
 			bad("%s: text %q", id, s)
 		}
 	}
-	text("tooltip", m.Tooltip)
+	text("tooltip", m.Tooltip, 120)
 	walk(m.Items, func(i Item) {
 		n++
 		if i.Separator {
@@ -119,7 +120,13 @@ func faultsOf(m Menu) []string {
 			}
 			return
 		}
-		text(i.ID, i.Text)
+		text(i.ID, i.Text, 60)
+		if i.Do == (Action{}) && len(i.Items) == 0 {
+			bad("%s: %q cannot be chosen: no keyboard reaches it", i.ID, i.Text)
+		}
+		if i.Checked {
+			bad("%s: %q has a box, which looks like a switch", i.ID, i.Text)
+		}
 		if i.ID == "" || ids[i.ID] {
 			bad("id %q is empty or there twice", i.ID)
 		}
@@ -134,10 +141,13 @@ func faultsOf(m Menu) []string {
 			bad("%s: %s with argument %q", i.ID, i.Do.Kind, i.Do.Argument)
 		}
 	})
-	if n > 200 {
+	if n > 1000 {
 		bad("%d entries", n)
 	}
 	for _, items := range groups(m.Items) {
+		if rows := rowsOf(items); rows > 20 {
+			bad("%d rows from %q on", rows, items[0].ID)
+		}
 		for i, item := range items {
 			if item.Separator && (i == 0 || i == len(items)-1 || items[i-1].Separator) {
 				bad("a separator that separates nothing")
@@ -145,6 +155,17 @@ func faultsOf(m Menu) []string {
 		}
 	}
 	return out
+}
+
+// rowsOf counts what is not a separator.
+func rowsOf(items []Item) int {
+	n := 0
+	for _, i := range items {
+		if !i.Separator {
+			n++
+		}
+	}
+	return n
 }
 
 // groups are the menu's entries and those of each submenu.
@@ -223,11 +244,6 @@ func TestEqual(t *testing.T) {
 // TestLanguages finds English sentences in German menus: no text may stand in
 // both, but for what comes from elsewhere.
 func TestLanguages(t *testing.T) {
-	texts := func(m Menu) map[string]string {
-		out := map[string]string{}
-		walk(m.Items, func(i Item) { out[i.ID] = i.Text })
-		return out
-	}
 	for _, s := range states() {
 		name, ok := strings.CutPrefix(s.name, "de-")
 		if !ok {
@@ -250,11 +266,10 @@ func TestLanguages(t *testing.T) {
 // same are entries that read alike in both languages.
 func same(id string) bool {
 	switch {
-	case strings.HasPrefix(id, "about:"), strings.HasSuffix(id, ".details"), id == "details",
-		strings.HasSuffix(id, ".address"), strings.HasSuffix(id, ".text"):
+	case strings.HasPrefix(id, "about:"), strings.HasSuffix(id, ".details"), id == "details", strings.HasSuffix(id, ".address"):
 		return true
-	case id == "detail", id == "hint", strings.HasPrefix(id, "wrong.") && strings.HasSuffix(id, ".fix"), strings.HasSuffix(id, ".fix"):
-		return true // the words of the administrator, the agent or the person
+	case id == "detail", strings.HasPrefix(id, "hint"), strings.Contains(id, ".text"), strings.Contains(id, ".apps."), strings.HasPrefix(id, "apps."), strings.HasPrefix(id, "closed."):
+		return true // the words of the administrator or the agent, and names
 	}
 	return false
 }
@@ -263,7 +278,7 @@ func TestPauseOf(t *testing.T) {
 	for _, c := range []struct {
 		argument string
 		ms       int64
-	}{{"15m:trouble", 15 * 60_000}, {"1h:meeting", 3600_000}, {"tomorrow:private", 18 * 3600_000}} {
+	}{{"15m:trouble", 15 * 60_000}, {"1h:meeting", 3600_000}, {"4h:private", 4 * 3600_000}, {"tomorrow:private", 18 * 3600_000}} {
 		if r, ok := PauseOf(c.argument, noon()); !ok || r.ForMS != c.ms || r.Reason == "" {
 			t.Errorf("%s: %+v %v, want %d ms", c.argument, r, ok, c.ms)
 		}

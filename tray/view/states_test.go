@@ -117,6 +117,7 @@ func statuses() map[string]localapi.Status {
 		"compliant-no-checks": with(func(s *localapi.Status) { s.Posture.Checks = nil }),
 		"compliant-many":      with(func(s *localapi.Status) { many(s, 40) }),
 		"compliant-forecast":  with(forecast),
+		"limited-sixty":       with(sixty),
 		"compliant-ends":      with(func(s *localapi.Status) { s.SessionEnds = noon().Add(9 * time.Minute) }),
 		"compliant-broker-away": with(func(s *localapi.Status) {
 			away(s)
@@ -178,6 +179,20 @@ func many(s *localapi.Status, n int) {
 	for i := range n {
 		id := string(rune('a'+i%26)) + string(rune('a'+i/26))
 		s.Apps = append(s.Apps, localapi.App{ID: id, Name: "Application " + id, State: localapi.AppReady, URL: "http://127.0.0.1:1/", LocalAddress: "127.0.0.1:1"})
+	}
+}
+
+// sixty are a large organisation's applications, of which a third are closed
+// for one check that its administrator explains at length.
+func sixty(s *localapi.Status) {
+	diskClosed(s)
+	many(s, 60)
+	s.Posture.Checks[0].Remedy.Text = "Open the settings, choose “Privacy & security”, then “Device encryption”, and switch it on. " +
+		"It takes an hour or two; keep the computer plugged in. Keep the recovery key at home, not in the bag of the computer. Questions: extension 4711."
+	for i := range s.Apps {
+		if i%3 == 2 {
+			closed(s, localapi.AppDenied, []string{"org/disk"}, s.Apps[i].ID)
+		}
 	}
 }
 

@@ -17,8 +17,9 @@ import (
 func icons() func(name string) shell.Image {
 	images := map[string]shell.Image{}
 	for i, name := range view.Icons() {
-		small := disc(32, i, color.NRGBA{R: 0x1f, G: uint8(0x30 * i), B: 0xa0, A: 0xff})
-		images[name] = shell.Image{PNG: small, ICO: ico(small, 32), Template: disc(36, i, color.NRGBA{A: 0xff})}
+		blue := color.NRGBA{R: 0x1f, G: uint8(0x30 * i), B: 0xa0, A: 0x80}
+		small := disc(32, i, blue)
+		images[name] = shell.Image{PNG: [][]byte{small, disc(22, i, blue)}, ICO: ico(small, 32), Template: disc(36, i, color.NRGBA{A: 0xff})}
 	}
 	return func(name string) shell.Image { return images[name] }
 }

@@ -51,7 +51,7 @@ func BenchmarkIdle(b *testing.B) {
 	})
 	b.Run("agent=real", func(b *testing.B) {
 		renewing.report(b, func(*person) string {
-			w := newWorld(b)
+			w := newWorldOf(b, time.Minute) // as it is by default
 			ok(b, w.agent.Start(b.Context()))
 			_, err := w.agent.Login(b.Context())
 			ok(b, err)

@@ -25,21 +25,21 @@ func TestDay(t *testing.T) {
 	p.start(w.agent.Socket())
 	p.find()
 	p.wears(view.MoodSignedOut, "Not signed in")
-	if text := p.shows("Sign in…", "(Not signed in)").String(); strings.Contains(text, "Pause access") || strings.Contains(text, "Wiki") {
+	if text := p.shows("Sign in…", "Not signed in").String(); strings.Contains(text, "Pause access") || strings.Contains(text, "Wiki") {
 		t.Errorf("somebody who is not signed in has the menu\n%s", text)
 	}
 	p.choose("Sign in…")
 	p.opened("http")
-	p.shows("(Signing in …)", "Cancel the sign-in")
+	p.shows("Signing in …", "Cancel the sign-in")
 	p.choose("Cancel the sign-in")
-	p.shows("(Not signed in)")
+	p.shows("Not signed in")
 	p.choose("Sign in…")
 	page := p.opened("http")
-	p.shows("(Signing in …)", "Cancel the sign-in")
+	p.shows("Signing in …", "Cancel the sign-in")
 	w.signIn(page)
 	signedIn := time.Now()
 	p.wears(view.MoodHealthy, "2 apps open")
-	menu := p.shows("[x] Wiki – ", "[x] Status – ", "Pause access", "Signed in as")
+	menu := p.shows("Wiki – ", "Status – ", "Pause access", "Signed in as")
 	t.Logf("the menu of a healthy device:\n%s", menu)
 
 	p.opens(w)
@@ -80,7 +80,7 @@ func (p *person) drifts(w *world, signedIn time.Time) {
 	shown := p.heard.first(p.t, "NewIcon", killed)
 	p.t.Logf("the agent closed %d ms after the kill", closed.Sub(killed).Milliseconds())
 	inTime(p.t, "from the agent's closing to the icon", shown.Sub(closed))
-	menu := p.shows("Wiki – closed", "Start the Test EDR again.", "[x] Status – ")
+	menu := p.shows("Wiki – closed", "Start the Test EDR again.", "Status – ")
 	p.t.Logf("the menu of a device in trouble:\n%s", menu)
 	shot := must[string](p.t)(p.Keep("closed", p.menuSeen()))
 	p.t.Logf("as it is drawn: %s", shot)
@@ -95,7 +95,7 @@ func (p *person) drifts(w *world, signedIn time.Time) {
 	inTime(p.t, "from the agent's closing, or ten seconds after the sign-in, to the notification", told.At.Sub(due))
 	w.alive = must[*lab.Running](p.t)(w.StartEDR(w.edr))
 	p.wears(view.MoodHealthy, "2 apps open")
-	p.shows("[x] Wiki – ")
+	p.shows("Wiki – ")
 }
 
 // opens opens an application in the browser.
@@ -164,15 +164,15 @@ func answer(t testing.TB, method, address, session string, body io.Reader, want 
 func (p *person) checksByHand() {
 	p.t.Helper()
 	p.chooseByHand("Check again")
-	p.shows("(Read again at ", " signals")
+	p.shows("Read again at ", " signals")
 }
 
 // pauses pauses and resumes, of which nobody has to be told.
 func (p *person) pauses() {
 	p.t.Helper()
-	p.choose("Pause access", "For 15 minutes", "meeting or presentation")
+	p.choose("Pause access", "15 minutes", "meeting or presentation")
 	p.wears(view.MoodSignedOut, "Paused until ")
-	p.shows("Wiki – paused", "Status – paused", "(meeting or presentation)", "Resume now")
+	p.shows("Wiki – paused", "Status – paused", "meeting or presentation", "Resume now")
 	p.choose("Resume now")
 	p.wears(view.MoodHealthy, "2 apps open")
 }

@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -91,4 +92,24 @@ func inTime(t testing.TB, what string, took time.Duration) {
 	if took > slower*promised {
 		t.Errorf("%s took %v", what, took)
 	}
+}
+
+// median tells how long something took each time, and fails if the one in the
+// middle took longer than is promised.
+func median(t testing.TB, what string, took []time.Duration) {
+	t.Helper()
+	sorted := slices.Sorted(slices.Values(took))
+	middle := sorted[len(sorted)/2]
+	t.Logf("%s: %v, median %v (%v is promised)", what, rounded(took), middle.Round(time.Millisecond), promised)
+	if middle > promised {
+		t.Errorf("%s: the median is %v", what, middle)
+	}
+}
+
+func rounded(took []time.Duration) []time.Duration {
+	out := make([]time.Duration, len(took))
+	for i, d := range took {
+		out[i] = d.Round(time.Millisecond)
+	}
+	return out
 }

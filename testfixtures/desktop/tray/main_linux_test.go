@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/postern-zt/postern/testfixtures/dist"
 )
 
 // built is the folder of the programs: those of the lab, postern-tray and the
@@ -43,8 +45,10 @@ func build(ctx context.Context) error {
 	work.Go(func() {
 		forLinux = compile(ctx, "linux", "", "./broker/cmd/postern-broker", "./client/cmd/posternd", "./client/cmd/postern", "./testfixtures/cmd/demo-edr", tray, agent)
 	})
-	// Without a console, as programs of the desktop are.
-	work.Go(func() { forWindows = compile(ctx, "windows", "-H=windowsgui", tray, agent) })
+	// The tray as it ships; the agent without a console, too.
+	work.Go(func() {
+		forWindows = errors.Join(dist.Build(ctx, "windows", "amd64", built, tray), compile(ctx, "windows", "-H=windowsgui", agent))
+	})
 	work.Wait()
 	return errors.Join(forLinux, forWindows)
 }

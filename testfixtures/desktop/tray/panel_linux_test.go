@@ -1,6 +1,7 @@
 package tray
 
 import (
+	"context"
 	"errors"
 	"image"
 	"os"
@@ -103,7 +104,9 @@ func TestSessionEnds(t *testing.T) {
 func TestNoSessionBus(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), program("postern-tray"), "--socket", home+"/agent.sock")
+	ctx, cancel := context.WithTimeout(t.Context(), desktop.Patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program("postern-tray"), "--socket", home+"/agent.sock")
 	cmd.Env = []string{"HOME=" + home, "PATH=/usr/bin:/bin", "DISPLAY=:4242"}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
@@ -123,7 +126,9 @@ func TestSecondStart(t *testing.T) {
 	w.serve(p)
 	first := p.start(w.socket)
 	p.onBus()
-	cmd := exec.CommandContext(t.Context(), program("postern-tray"), "--socket", w.socket)
+	ctx, cancel := context.WithTimeout(t.Context(), desktop.Patience) // one that stays would never end
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program("postern-tray"), "--socket", w.socket)
 	cmd.Env = append(p.Env(), p.environment()...)
 	out, err := cmd.CombinedOutput()
 	if err != nil || string(out) != "postern-tray: it runs already on this desktop.\n" {

@@ -11,6 +11,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/postern-zt/postern/testfixtures/desktop"
+	"github.com/postern-zt/postern/tray/view"
 )
 
 // person is somebody at a desktop who has the tray.
@@ -167,12 +168,19 @@ func (p *person) wears(name, tooltip string) {
 
 func (p *person) wearsOnBus(name, tooltip string) {
 	p.t.Helper()
-	want := drawn(p.t, name)
+	var want []*image.NRGBA
+	for _, size := range sizes {
+		want = append(want, drawn(p.t, name, size))
+	}
+	status := "Active"
+	if name == view.IconClosed {
+		status = "NeedsAttention"
+	}
 	_, err := p.item.WaitFor("the icon "+name+" with "+tooltip, func(x desktop.Properties) bool {
-		return len(x.Icons) == 1 && same(x.Icons[0], want) && strings.Contains(x.TooltipTitle, tooltip)
+		return same(x.Icons, want) && strings.Contains(x.TooltipTitle, tooltip) && x.Status == status
 	})
 	if err != nil {
 		x, _ := p.item.Properties()
-		p.t.Fatalf("%v; the tooltip is %q", err, x.TooltipTitle)
+		p.t.Fatalf("%v; it has %d pictures, the tooltip is %q, the status %s", err, len(x.Icons), x.TooltipTitle, x.Status)
 	}
 }

@@ -2,12 +2,14 @@ package tray
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/draw"
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/postern-zt/postern/testfixtures/desktop"
@@ -47,16 +49,28 @@ func looks(t testing.TB, prefix, name string, icon *image.RGBA) (bool, error) {
 }
 
 // next waits until the icon is another than before, nil for the first one, and
-// compares it with its reference, or writes that.
+// near the reference of that name. With POSTERN_UPDATE it writes that.
 func next(t testing.TB, tray *desktop.Tray, prefix, name string, before *image.RGBA) *image.RGBA {
 	t.Helper()
-	icon, err := tray.Icon()
-	if before != nil {
-		icon, err = tray.WaitForIcon(before)
+	var icon *image.RGBA
+	err := desktop.Until("the icon "+name+" to be drawn", desktop.Patience, func() (bool, error) {
+		var err error
+		if icon, err = tray.Icon(); err != nil {
+			return false, err
+		}
+		if before != nil && desktop.Changed(before, icon, image.Rectangle{}).Empty() {
+			return false, errors.New("it is the one before")
+		}
+		if os.Getenv("POSTERN_UPDATE") != "" {
+			return true, nil
+		}
+		return looks(t, prefix, name, icon)
+	})
+	if icon != nil {
+		must[string](t)(tray.Keep(prefix+name, icon))
 	}
 	ok(t, err)
-	must[string](t)(tray.Keep(prefix+name, icon))
-	ok(t, desktop.Reference(reference(prefix, name), icon, near))
+	ok(t, desktop.Reference(reference(prefix, name), icon, near)) // or writes it
 	return icon
 }
 
@@ -82,29 +96,26 @@ func apart(t testing.TB, prefix, name string, m image.Image) float64 {
 	return 1
 }
 
-// drawn is an icon as it was drawn, in the size in which the tray gives it.
-func drawn(t testing.TB, name string) *image.NRGBA {
+// sizes are the sizes in which the tray gives its icons.
+var sizes = []int{16, 22, 24, 32, 48}
+
+// drawn is an icon as it was drawn, in a size.
+func drawn(t testing.TB, name string, size int) *image.NRGBA {
 	t.Helper()
 	icon, known := icons.Tray(name)
 	if !known {
 		t.Fatalf("no icon %s", name)
 	}
-	m := must[image.Image](t)(png.Decode(bytes.NewReader(icon.PNG[32])))
+	m := must[image.Image](t)(png.Decode(bytes.NewReader(icon.PNG[size])))
 	out := image.NewNRGBA(m.Bounds())
 	draw.Draw(out, out.Bounds(), m, m.Bounds().Min, draw.Src)
 	return out
 }
 
-// same says whether two icons show the same, but for what icons.ForSystray
-// changes.
-func same(got, want *image.NRGBA) bool {
-	if got.Bounds() != want.Bounds() {
-		return false
-	}
-	for i := range got.Pix {
-		if want.Pix[i|3] != 0 && max(int(got.Pix[i])-int(want.Pix[i]), int(want.Pix[i])-int(got.Pix[i])) > 9 {
-			return false
-		}
-	}
-	return true
+// same says whether icons are those as they were drawn, each size to the last
+// bit.
+func same(got, want []*image.NRGBA) bool {
+	return slices.EqualFunc(got, want, func(a, b *image.NRGBA) bool {
+		return a.Bounds() == b.Bounds() && bytes.Equal(a.Pix, b.Pix)
+	})
 }

@@ -52,8 +52,18 @@ func TestTexts(t *testing.T) {
 
 // olderAgent uses what an older agent can do.
 func (p *person) olderAgent(w *twin) {
+	p.t.Helper()
 	p.choose("Wiki & docs_1 – open", "Open")
 	p.opened("http://127.0.0.1:4001/")
+	// Nothing here copies without another program: the address is there to be
+	// read, and to be copied on the page.
+	if text := p.shows("127.0.0.1:4001").String(); strings.Contains(text, "Copy") {
+		p.t.Errorf("there is an entry that copies in\n%s", text)
+	}
+	p.choose("Wiki & docs_1 – open", "127.0.0.1:4001")
+	if url := p.opened("http://127.0.0.1:"); !strings.HasSuffix(url, ".apps") {
+		p.t.Errorf("the browser got %q", url)
+	}
 	p.choose("Details…")
 	p.opened("http://127.0.0.1:")
 	p.choose("Signed in as Kim Sample", "Sign out")

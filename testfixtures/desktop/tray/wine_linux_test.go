@@ -25,9 +25,9 @@ func TestWine(t *testing.T) {
 	}
 	tray := run("postern-tray.exe", "--socket", pipe, "--verbose")
 	next(t, &d.Tray, "wine-icon-", view.IconOffline, nil)
-	// headline, hint, ask again, details, about, close
-	rows := wineMenu(t, d, "offline", 6)
-	ok(t, d.Click(desktop.Middle(rows[5]), desktop.Left))
+	// headline, hint, code, ask again, details, about, close
+	rows := wineMenu(t, d, "offline", 7)
+	ok(t, d.Click(desktop.Middle(rows[6]), desktop.Left))
 	if err := tray.Err(); err != nil {
 		t.Errorf("told to end, the tray ended with %v", err)
 	}
@@ -37,17 +37,17 @@ func TestWine(t *testing.T) {
 	run("agent.exe", "--socket", pipe, "--status", wine.Windows(w.file))
 	tray = run("postern-tray.exe", "--socket", pipe, "--verbose")
 	before := next(t, &d.Tray, "wine-icon-", view.IconHealthy, nil)
-	// headline, two applications, check, person, pause, sent, happened, details, about, close
-	rows = wineMenu(t, d, "healthy", 11)
+	// headline, two applications, check, person, pause, details, more, close
+	rows = wineMenu(t, d, "healthy", 9)
 	ok(t, d.Click(desktop.Middle(rows[3]), desktop.Left))
 	w.did("check")
 	// and the proof of it
-	rows = wineMenu(t, d, "", 12)
-	ok(t, d.CloseMenu(rows[0].Union(rows[11])))
+	rows = wineMenu(t, d, "", 10)
+	ok(t, d.CloseMenu(rows[0].Union(rows[9])))
 	w.says(denied())
 	next(t, &d.Tray, "wine-icon-", view.IconClosed, before)
-	rows = wineMenu(t, d, "closed", 15)
-	ok(t, d.Click(desktop.Middle(rows[14]), desktop.Left))
+	rows = wineMenu(t, d, "closed", 13)
+	ok(t, d.Click(desktop.Middle(rows[12]), desktop.Left))
 	if err := tray.Err(); err != nil {
 		t.Errorf("told to end, the tray ended with %v", err)
 	}

@@ -34,11 +34,14 @@ type world struct {
 	alive *lab.Running
 }
 
-func newWorld(t testing.TB) *world {
+// newWorld is one with leases so short that a test sees them end.
+func newWorld(t testing.TB) *world { t.Helper(); return newWorldOf(t, 4*time.Second) }
+
+func newWorldOf(t testing.TB, lease time.Duration) *world {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	log := &journal{}
-	w := &world{World: lab.New(ctx, built, t.TempDir(), 4*time.Second, log), t: t}
+	w := &world{World: lab.New(ctx, built, t.TempDir(), lease, log), t: t}
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
 			t.Error(err)

@@ -12,6 +12,8 @@ import (
 // be there before the person's own agent, and outlive it.
 type agent struct {
 	choose func() (socket string)
+	coming *coming
+	saw    func(localapi.Status) // told of each answer
 
 	mu sync.Mutex
 	c  *localapi.Client
@@ -33,6 +35,8 @@ func (a *agent) now() *localapi.Client {
 
 // close drops idle connections.
 func (a *agent) close() {
+	a.coming.stop()
+	a.coming.wait()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.c != nil {
@@ -41,7 +45,14 @@ func (a *agent) close() {
 }
 
 func (a *agent) WaitStatus(ctx context.Context, after int64, wait time.Duration) (localapi.Status, error) {
-	return a.now().WaitStatus(ctx, after, wait)
+	st, err := a.now().WaitStatus(ctx, after, wait)
+	if a.coming.heard(err) {
+		st, err = a.now().WaitStatus(ctx, after, wait)
+	}
+	if err == nil {
+		a.saw(st)
+	}
+	return st, err
 }
 
 func (a *agent) Posture(ctx context.Context) (localapi.Reading, error) { return a.now().Posture(ctx) }

@@ -13,10 +13,11 @@ import (
 // page is the status page, which is served from the first time that somebody
 // wants to see it.
 type page struct {
-	agent  *agent
-	base   view.Input
-	signIn func()
-	log    *slog.Logger
+	agent    *agent
+	base     view.Input
+	helpdesk *contact
+	signIn   func(somebodyElse bool)
+	log      *slog.Logger
 
 	mu   sync.Mutex
 	page *statuspage.Page
@@ -39,8 +40,10 @@ func (p *page) serve(ctx context.Context) (*statuspage.Page, error) {
 	if p.page != nil {
 		return p.page, nil
 	}
-	served, err := statuspage.Listen(statuspage.Options{Agent: p.agent, Base: p.base, Fix: fix,
-		SignIn: func(context.Context) error { p.signIn(); return nil }})
+	base := p.base
+	base.LastManaged = p.helpdesk.known()
+	served, err := statuspage.Listen(statuspage.Options{Agent: p.agent, Base: base, Fix: fix,
+		SignIn: func(_ context.Context, somebodyElse bool) error { p.signIn(somebodyElse); return nil }})
 	if err != nil {
 		return nil, err
 	}

@@ -27,28 +27,37 @@ import (
 	menu "github.com/postern-zt/postern/tray/view"
 )
 
-// traySize is the edge of the icons for Linux, in pixels: panels scale down
-// better than up.
-const traySize = 32
+// traySizes are the edges of the icons for Linux, in pixels: those of panels,
+// and of panels on screens of twice the density.
+func traySizes() []int { return []int{16, 22, 24, 32, 48} }
 
 // serve runs the tray until ctx ends or the desktop does.
 func serve(ctx context.Context, o options, log *slog.Logger) error {
-	lock, err := alone(o)
+	set, err := paths.User()
+	if err != nil {
+		return err
+	}
+	lock, err := alone(o, set.State)
 	if err != nil {
 		return err
 	}
 	defer lock.Unlock()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	c := &agent{choose: func() string { return localapi.ChooseSocket(o.socket, os.Getenv) }}
-	defer c.close()
 	base := view.Input{Version: buildinfo.Version(), System: runtime.GOOS, Language: locale.Language(), HasPage: hasPage}
-	p := &page{agent: c, base: base, log: log}
+	helpdesk := reachable(filepath.Join(set.State, contactName), log)
+	base.LastManaged = helpdesk.known()
+	before := remember(filepath.Join(set.State, toldName), base, log)
+	c := &agent{choose: func() string { return localapi.ChooseSocket(o.socket, os.Getenv) }, saw: func(st localapi.Status) { before.saw(st); helpdesk.saw(st) },
+		coming: &coming{sockets: func() []string { return sockets(o.socket, os.Getenv) }, log: log}}
+	defer c.close()
+	p := &page{agent: c, base: base, helpdesk: helpdesk, log: log}
 	n := openNotes(ctx, log)
 	defer n.close()
 	tray := shell.New(shell.Options{Name: buildinfo.Product, Icons: picture, Log: log})
 	d := desk.New(desk.Options{
-		Agent: c, Base: base, Tell: n.tell(), Withdraw: n.withdraw(), Open: browser.Open, Fix: fix, Copy: copier(), Log: log,
+		Agent: c, Base: base, Tell: before.once(n.tell()), Withdraw: n.withdraw(),
+		Open: browser.Open, Fix: fix, Copy: copier(), Log: log,
 		Details: func(_ context.Context, section string) error { return p.show(ctx, section) },
 		Quit:    cancel,
 		Draw: func(m menu.Menu) {
@@ -57,7 +66,14 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 			}
 		},
 	})
-	p.signIn = func() { d.Choose(ctx, menu.Action{Kind: menu.DoSignIn}) }
+	p.signIn = func(somebodyElse bool) {
+		do := menu.Action{Kind: menu.DoSignIn}
+		if somebodyElse {
+			do.Kind = menu.DoSwitch
+		}
+		d.Choose(ctx, do)
+	}
+	c.coming.tell(func() { d.Choose(ctx, menu.Action{Kind: menu.DoRetry}) })
 	first := d.First(ctx)
 	var work sync.WaitGroup
 	work.Go(func() { d.Run(ctx); p.wait() })
@@ -69,19 +85,19 @@ func serve(ctx context.Context, o options, log *slog.Logger) error {
 	return err
 }
 
+// toldName is the file in the person's state folder in which it is kept what
+// was told.
+const toldName = "tray-told.json"
+
 // alone makes sure that one tray of this user follows one agent.
-func alone(o options) (*files.Held, error) {
-	set, err := paths.User()
-	if err != nil {
-		return nil, err
-	}
-	if err := files.MkdirOwnerOnly(set.State); err != nil {
+func alone(o options, state string) (*files.Held, error) {
+	if err := files.MkdirOwnerOnly(state); err != nil {
 		return nil, err
 	}
 	// Another desktop session of the same user has a tray of its own.
 	of := sha256.Sum256([]byte(strings.Join([]string{o.socket, os.Getenv("XDG_SESSION_ID"), os.Getenv("DISPLAY"), os.Getenv("WAYLAND_DISPLAY"), os.Getenv("SESSIONNAME"), os.Getenv("DBUS_SESSION_BUS_ADDRESS")}, "\x00")))
 	name := "tray-" + hex.EncodeToString(of[:6]) + ".lock"
-	return files.Lock(filepath.Join(set.State, name), fmt.Sprintf("postern-tray, process %d", os.Getpid()))
+	return files.Lock(filepath.Join(state, name), fmt.Sprintf("postern-tray, process %d", os.Getpid()))
 }
 
 func hasPage(id string) bool {
@@ -111,12 +127,9 @@ func picture(name string) shell.Image {
 	if !ok {
 		return shell.Image{}
 	}
-	plain := i.PNG[traySize]
-	if runtime.GOOS == "linux" {
-		// One that cannot be changed is still better with wrong edges than not there.
-		if changed, err := icons.ForSystray(plain); err == nil {
-			plain = changed
-		}
+	out := shell.Image{ICO: i.ICO, Template: i.Template2x}
+	for _, size := range traySizes() {
+		out.PNG = append(out.PNG, i.PNG[size])
 	}
-	return shell.Image{PNG: plain, ICO: i.ICO, Template: i.Template2x}
+	return out
 }

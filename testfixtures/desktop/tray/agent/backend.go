@@ -22,6 +22,7 @@ const glance = 20 * time.Millisecond
 type backend struct {
 	localserver.Backend // what is not here is not called
 	path                string
+	slow                time.Duration // by which a status is late
 
 	mu      sync.Mutex
 	text    []byte
@@ -79,6 +80,13 @@ func (b *backend) did(what string) error {
 }
 
 func (b *backend) Status() localapi.Status {
+	if b.slow > 0 {
+		<-time.After(b.slow)
+	}
+	return b.now()
+}
+
+func (b *backend) now() localapi.Status {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.status
@@ -106,7 +114,7 @@ func (b *backend) Posture(context.Context) (localapi.Reading, error) {
 
 func (b *backend) Check(context.Context, ipc.Peer) (localapi.Checked, error) {
 	now := time.Now()
-	return localapi.Checked{Attested: true, Status: b.Status(), Signals: []localapi.Reread{
+	return localapi.Checked{Attested: true, Status: b.now(), Signals: []localapi.Reread{
 		{Name: "disk", Before: now.Add(-time.Minute), After: now}, {Name: "edr", Before: now.Add(-time.Minute), After: now},
 	}}, b.did("check")
 }
@@ -115,7 +123,7 @@ func (b *backend) StartSignIn(_ context.Context, _ ipc.Peer, in localapi.SignInR
 	return localapi.SignIn{ID: "1", URL: "https://idp.example/authorize", State: "s", ExpiresInMS: 60_000}, b.did("sign in")
 }
 
-func (b *backend) Owner() (ipc.Peer, bool) { return ipc.Self(), b.Status().User != nil }
+func (b *backend) Owner() (ipc.Peer, bool) { return ipc.Self(), b.now().User != nil }
 
 func (b *backend) CancelSignIn(context.Context, ipc.Peer, string) error { return b.did("cancel") }
 

@@ -35,11 +35,12 @@ func run() error {
 	status := flag.String("status", "", "the file to serve")
 	foreign := flag.Bool("foreign", false, "be the agent of another user of this machine")
 	level := flag.Int("level", localapi.API, "the level of the protocol, 1 or 2")
+	slow := flag.Duration("slow", 0, "how long to take to tell the status")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	b := &backend{path: *status, changed: make(chan struct{})}
+	b := &backend{path: *status, slow: *slow, changed: make(chan struct{})}
 	if err := b.read(); err != nil {
 		return err
 	}
