@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/postern-zt/postern/client/localapi"
+	"github.com/postern-zt/postern/posture/fact"
 	"github.com/postern-zt/postern/testfixtures/lab"
 	"github.com/postern-zt/postern/testfixtures/wine"
 )
@@ -137,7 +138,8 @@ func testQuestions(t *testing.T, a *agent) {
 	var posture reading
 	ok(t, lab.Until(t.Context(), patience, "the first reading", func() (bool, error) {
 		posture = says[reading](a, 0, "posture")
-		return len(posture.Report.Signals) > 0, nil
+		unread := func(s fact.Signal) bool { return s.Reason == fact.ReasonNotYetRead }
+		return len(posture.Report.Signals) > 0 && !slices.ContainsFunc(posture.Report.Signals, unread), nil
 	}))
 	if posture.Reader != "agent" {
 		t.Errorf("the posture comes from %q", posture.Reader)

@@ -26,7 +26,7 @@ const nowhere = "broker: https://127.0.0.1:1\n"
 func ownAgent(t *testing.T) *agent {
 	t.Helper()
 	a := &agent{t: t, pc: here.pc, program: windowsProgram("posternd"), args: []string{"--user"}, log: newRecord(t)}
-	r := must[result](t)(a.pc.run(t.Context(), a.program, a.args...))
+	r := must[result](t)(a.pc.run(t.Context(), a.program, "--user", "--check"))
 	file := regexp.MustCompile("set `broker` in (.*)\n").FindStringSubmatch(strings.ReplaceAll(r.errOut, "\r", ""))
 	if r.code != 1 || file == nil {
 		t.Fatalf("posternd without settings: %s", r)
