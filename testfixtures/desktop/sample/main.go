@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"fyne.io/systray"
 
@@ -40,16 +41,24 @@ func ready(say func(string)) {
 	change := systray.AddMenuItem("Change", "")
 	quit := systray.AddMenuItem("Quit", "")
 	say("ready")
+	shown := icon("healthy")
 	go func() {
+		// The library's item is on the bus before it has an icon. A panel that
+		// reads it then, and does not listen yet, would never hear of the icon.
+		again := time.NewTicker(time.Second)
+		defer again.Stop()
 		for {
 			select {
+			case <-again.C:
+				systray.SetIcon(shown)
 			case <-mark.ClickedCh:
 				mark.Check()
 				say("mark")
 			case <-deep.ClickedCh:
 				say("deep")
 			case <-change.ClickedCh:
-				systray.SetIcon(icon("closed"))
+				shown = icon("closed")
+				systray.SetIcon(shown)
 				systray.SetTooltip("Sample: second icon")
 				say("change")
 			case <-quit.ClickedCh:
