@@ -21,6 +21,7 @@ type Agent struct {
 	events  chan occurred
 	keys    *Keys
 	work    sync.WaitGroup
+	ready   chan struct{} // closed when a kept session was taken up, if there is one
 	read    chan struct{} // closed when the machine was read for the first time
 	unread  atomic.Int32  // first readings that have not finished
 	expiry  chan struct{} // a value may have been held just now; holds one
@@ -81,6 +82,7 @@ func New(cfg Config) *Agent {
 		cfg: cfg, events: make(chan occurred, 64), keys: newKeys(), changed: make(chan struct{}), stepped: make(chan struct{}),
 		checks: newChecks(), products: make(chan chan struct{}),
 		observing: newObserving(cfg),
+		ready:     make(chan struct{}),
 		read:      make(chan struct{}), expiry: make(chan struct{}, 1), ended: make(chan struct{}), signing: make(chan struct{}, 1),
 		// Anywhere: who still waits for a change of the agent before must not
 		// take this one's status for one already seen.
@@ -149,6 +151,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.work.Go(a.notes.keep)
 	if s, ok := a.cfg.Broker.Session(); !ok || !a.resume(s) {
 		a.notes.want(nil, func(error) {}) // a pause goes with its session
+		close(a.ready)
 	}
 	a.loop(ctx)
 	close(a.ended)
@@ -157,6 +160,10 @@ func (a *Agent) Run(ctx context.Context) error {
 	a.work.Wait()
 	return nil
 }
+
+// Ready is closed when the session of an earlier run, if there is one, has been
+// taken up: a status from before would say that nobody is signed in.
+func (a *Agent) Ready() <-chan struct{} { return a.ready }
 
 // loop is the one writer of the state.
 func (a *Agent) loop(ctx context.Context) {
@@ -173,6 +180,9 @@ func (a *Agent) loop(ctx context.Context) {
 			return
 		case o := <-a.events:
 			w.step(ctx, o)
+			if o.signIn != nil && o.signIn.kept { // there is one at most
+				close(a.ready)
+			}
 		case <-tick:
 			w.stopTimer()
 			w.step(ctx, occurred{event: state.Tick{At: a.cfg.Clock.Boot()}, noticed: a.cfg.Clock.Boot()})

@@ -104,6 +104,9 @@ func (h house) live(ctx context.Context) error {
 	settings, err := h.load()
 	door := waiting.New(waiting.Options{Clock: h.clock, Scope: h.scope, Version: buildinfo.Version(), Socket: h.set.Socket, Log: h.log}, settings, err)
 	run := func(ctx context.Context) error { return h.later(ctx, door) }
+	now := make(chan struct{})
+	close(now)
+	var ready <-chan struct{} = now
 	if err == nil && settings.NeedBroker() == nil {
 		agent, end, err := h.wire(ctx, settings)
 		if err != nil {
@@ -111,7 +114,7 @@ func (h house) live(ctx context.Context) error {
 		}
 		defer end()
 		door.HandOver(agent)
-		run = agent.Run
+		run, ready = agent.Run, agent.Ready()
 	}
 	l, err := ipc.Listen(h.set.Socket, ipc.Options{AnyUser: h.scope == api.ScopeSystem})
 	if err != nil {
@@ -123,6 +126,11 @@ func (h house) live(ctx context.Context) error {
 	defer cancel()
 	served := make(chan error, 1)
 	go func() {
+		// Who calls before waits the moment until a kept session is taken up.
+		select {
+		case <-ready:
+		case <-ctx.Done():
+		}
 		served <- srv.Serve(ctx, l)
 		cancel()
 	}()
